@@ -1,0 +1,119 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// A module of the engine: `Sources/<name>` with the arrows it may follow downwards.
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// The tests of one module: `Tests/<module>Tests`.
+func tests(_ module: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: module + "Tests",
+        dependencies: [.byName(name: module)] + dependencies,
+        swiftSettings: settings
+    )
+}
+
+let package = Package(
+    name: "apus",
+    products: [
+        .library(name: "Apus", targets: ["Apus"]),
+        .executable(name: "apus", targets: ["ApusCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    ],
+    targets: [
+        module("ApusTensor"),
+        module("ApusGraph", ["ApusTensor"]),
+        module("ApusOperators", ["ApusGraph", "ApusTensor"]),
+        module("ApusDevice", ["ApusTensor"]),
+        .target(
+            name: "ApusKernels",
+            path: "Kernels",
+            exclude: [".clang-format"],
+            swiftSettings: settings,
+            plugins: ["EmbedKernels"]
+        ),
+        .plugin(name: "EmbedKernels", capability: .buildTool(), dependencies: ["EmbedKernelsTool"]),
+        .executableTarget(name: "EmbedKernelsTool", path: "Plugins/EmbedKernelsTool", swiftSettings: settings),
+        module("ApusLowering", ["ApusOperators", "ApusGraph", "ApusTensor", "ApusDevice", "ApusKernels"]),
+        module("ApusCompiler", ["ApusLowering", "ApusOperators", "ApusGraph", "ApusTensor", "ApusDevice"]),
+        .systemLibrary(
+            name: "COpenCL",
+            pkgConfig: "OpenCL",
+            providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers"])]
+        ),
+        module(
+            "ApusOpenCL",
+            ["ApusDevice", "ApusTensor", "COpenCL", .product(name: "Crypto", package: "swift-crypto")]
+        ),
+        module(
+            "ApusBackends",
+            ["ApusCompiler", "ApusLowering", "ApusOperators", "ApusGraph", "ApusTensor", "ApusDevice", "ApusOpenCL"]
+        ),
+        module("ApusONNXProto", [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
+        module(
+            "ApusONNX",
+            [
+                "ApusOperators", "ApusGraph", "ApusTensor", "ApusONNXProto",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ]
+        ),
+        module(
+            "Apus",
+            [
+                "ApusONNX", "ApusBackends", "ApusCompiler", "ApusLowering", "ApusOperators", "ApusGraph", "ApusTensor",
+                "ApusDevice", "ApusOpenCL", .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        module("ApusOperatorSuite", ["ApusOperators", "ApusGraph", "ApusTensor"]),
+        module(
+            "ApusVerification",
+            [
+                "ApusBackends", "ApusCompiler", "ApusLowering", "ApusOperatorSuite", "ApusOperators", "ApusGraph",
+                "ApusTensor", "ApusDevice", "ApusOpenCL",
+            ]
+        ),
+        .target(
+            name: "CImage",
+            linkerSettings: [.linkedLibrary("png"), .linkedLibrary("turbojpeg")]
+        ),
+        .executableTarget(
+            name: "ApusCommand",
+            dependencies: [
+                "Apus", "ApusVerification", "ApusONNX", "ApusBackends", "ApusCompiler", "ApusLowering",
+                "ApusOperators", "ApusGraph", "ApusTensor", "ApusDevice", "ApusOpenCL", "CImage",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        tests("ApusTensor"),
+        tests("ApusGraph", ["ApusTensor"]),
+        tests("ApusOperators", ["ApusOperatorSuite", "ApusGraph", "ApusTensor"]),
+        tests("ApusLowering", ["ApusOperators", "ApusGraph", "ApusTensor", "ApusDevice", "ApusKernels"]),
+        tests("ApusCompiler", ["ApusLowering", "ApusOperators", "ApusGraph", "ApusTensor", "ApusDevice"]),
+        tests("ApusOpenCL", ["ApusDevice", "ApusTensor"]),
+        tests(
+            "ApusBackends",
+            [
+                "ApusOperatorSuite", "ApusVerification", "ApusCompiler", "ApusLowering", "ApusOperators", "ApusGraph",
+                "ApusTensor", "ApusDevice", "ApusOpenCL",
+            ]
+        ),
+        tests("ApusONNX", ["ApusONNXProto", "ApusOperators", "ApusGraph", "ApusTensor"]),
+        tests("Apus", ["ApusTensor", "ApusDevice"]),
+        tests("ApusCommand", ["ApusTensor"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

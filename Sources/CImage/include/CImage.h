@@ -1,0 +1,3 @@
+#ifndef APUS_CIMAGE_H
+#define APUS_CIMAGE_H
+#endif
