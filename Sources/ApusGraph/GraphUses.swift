@@ -1,4 +1,4 @@
-import ApusTensor
+package import ApusTensor
 
 /// Who produces and who reads each value of a graph, at one moment.
 package struct GraphUses: Sendable {

@@ -1,5 +1,3 @@
-package import ApusTensor
-
 /// Identifies a value within one graph.
 package struct ValueID: Hashable, Sendable, Comparable {
     package let index: Int
