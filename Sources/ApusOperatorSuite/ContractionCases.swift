@@ -1,0 +1,2 @@
+/// The cases of the contraction operators.
+package let contractionCases: [OperatorCase] = []

@@ -1,0 +1,2 @@
+/// The cases of the controlFlow operators.
+package let controlFlowCases: [OperatorCase] = []

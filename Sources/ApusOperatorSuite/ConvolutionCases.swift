@@ -1,0 +1,2 @@
+/// The cases of the convolution operators.
+package let convolutionCases: [OperatorCase] = []

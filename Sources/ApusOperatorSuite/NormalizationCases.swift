@@ -1,0 +1,2 @@
+/// The cases of the normalization operators.
+package let normalizationCases: [OperatorCase] = []

@@ -1,0 +1,2 @@
+/// The cases of the pointwise operators.
+package let pointwiseCases: [OperatorCase] = []

@@ -1,0 +1,2 @@
+/// The cases of the reduction operators.
+package let reductionCases: [OperatorCase] = []

@@ -1,0 +1,2 @@
+/// The cases of the shape operators.
+package let shapeCases: [OperatorCase] = []

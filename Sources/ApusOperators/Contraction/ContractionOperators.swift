@@ -1,0 +1,2 @@
+/// The contraction operators by ONNX name.
+package let contractionOperators: [(String, any Operator.Type)] = []

@@ -1,0 +1,2 @@
+/// The controlFlow operators by ONNX name.
+package let controlFlowOperators: [(String, any Operator.Type)] = []

@@ -1,0 +1,2 @@
+/// The convolution operators by ONNX name.
+package let convolutionOperators: [(String, any Operator.Type)] = []

@@ -1,0 +1,2 @@
+/// The normalization operators by ONNX name.
+package let normalizationOperators: [(String, any Operator.Type)] = []

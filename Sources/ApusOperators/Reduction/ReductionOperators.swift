@@ -1,0 +1,2 @@
+/// The reduction operators by ONNX name.
+package let reductionOperators: [(String, any Operator.Type)] = []
