@@ -1,0 +1,2 @@
+/// The lowerings of the contraction operators by ONNX name.
+package let contractionLowerings: [(String, any OperatorLowering.Type)] = []

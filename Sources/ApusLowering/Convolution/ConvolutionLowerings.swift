@@ -1,0 +1,2 @@
+/// The lowerings of the convolution operators by ONNX name.
+package let convolutionLowerings: [(String, any OperatorLowering.Type)] = []

@@ -1,0 +1,77 @@
+package import ApusGraph
+
+/// The text of a program: a kernel file under tile defines and generated text. Equal programs are built once.
+package struct KernelProgram: Sendable, Hashable {
+    /// The file below `Kernels/`; empty where the whole program is generated.
+    package var file: String
+    /// Tile constants and switches; never sizes of a model.
+    package var defines: [String: String]
+    /// Generated OpenCL C that stands before the file: the epilogue, or a whole pointwise kernel.
+    package var generated: String
+
+    package init(file: String = "", defines: [String: String] = [:], generated: String = "") {
+        self.file = file
+        self.defines = defines
+        self.generated = generated
+    }
+}
+
+/// Memory that a launch touches.
+package enum BufferReference: Sendable, Hashable {
+    case value(ValueID)
+    /// Memory of one node alone, by number.
+    case scratch(Int)
+}
+
+/// One argument of a kernel call.
+package enum KernelArgument: Sendable, Hashable {
+    /// Two kernel parameters: the buffer, and a `long` offset in elements of the buffer's type.
+    ///
+    /// The offset is relative to the buffer's own memory; the plan adds where that lies in the arena.
+    case tensor(BufferReference, offset: Int, elementBytes: Int, access: Access)
+    case int(Int)
+    case long(Int)
+    case float(Float)
+    /// Local memory of a size in bytes.
+    case local(Int)
+
+    package enum Access: Sendable, Hashable { case read, write, readWrite }
+}
+
+/// One kernel call as data.
+package struct KernelLaunch: Sendable, Hashable {
+    package var program: KernelProgram
+    /// The name of the `__kernel` function.
+    package var kernel: String
+    package var arguments: [KernelArgument]
+    /// One to three extents; a multiple of the local size where there is one.
+    package var globalSize: [Int]
+    /// The work-group; `nil` leaves it to the driver.
+    package var localSize: [Int]?
+
+    package init(
+        program: KernelProgram,
+        kernel: String,
+        arguments: [KernelArgument],
+        globalSize: [Int],
+        localSize: [Int]?
+    ) {
+        self.program = program
+        self.kernel = kernel
+        self.arguments = arguments
+        self.globalSize = globalSize
+        self.localSize = localSize
+    }
+
+    /// The memory that the launch reads.
+    package var reads: [BufferReference] { references { $0 != .write } }
+
+    /// The memory that the launch writes.
+    package var writes: [BufferReference] { references { $0 != .read } }
+
+    private func references(_ matches: (KernelArgument.Access) -> Bool) -> [BufferReference] {
+        arguments.compactMap {
+            if case .tensor(let reference, _, _, let access) = $0, matches(access) { reference } else { nil }
+        }
+    }
+}

@@ -1,0 +1,2 @@
+/// The lowerings of the normalization operators by ONNX name.
+package let normalizationLowerings: [(String, any OperatorLowering.Type)] = []
