@@ -1,0 +1,58 @@
+// The seam between a tile kernel and what is fused behind it.
+//
+// A kernel with an epilogue ends its parameter list with `BIAS_ARGUMENTS EPILOGUE_ARGUMENTS` and applies
+// `EPILOGUE_ALL(T, LOAD, v, n, d, y, x, c)` to every result before it stores it. T is floatVECTOR for whole vectors and
+// float for channel tails; v is a variable of type T, changed in place; LOAD(p) reads a T at p; (n, d, y, x, c) is the
+// output element of the first lane: batch, depth, row, column, channel. Matrix products use n = batch, d = y = 0,
+// x = row, c = column.
+//
+// Generated text stands before this file and defines both macros, or neither:
+//     #define EPILOGUE_ARGUMENTS EPILOGUE_TENSOR(e0) EPILOGUE_CHANNEL(e1)
+//     #define EPILOGUE(T, LOAD, v, n, d, y, x, c)
+//         { T t0 = v + AT_TENSOR(LOAD, e0, n, d, y, x, c); v = fmax(t0 * AT_CHANNEL(LOAD, e1, c), (T)(0.0f)); }
+// with builtins and operators that exist for vectors and scalars alike, and constants written as (T)(1.0f).
+//
+// Operand kinds: the parameters they add, and how the expression reads them
+//     EPILOGUE_TENSOR(e)   const float *e, long e_offset, int e_pitch_n, _d, _h, _w   AT_TENSOR(LOAD, e, n, d, y, x, c)
+//         channels-last with any pitches; pitch 0 broadcasts over that axis; may be the output itself
+//     EPILOGUE_PIXEL(e)    the same parameters                                         AT_PIXEL(e, n, d, y, x)
+//         one value a pixel, broadcast over channels
+//     EPILOGUE_CHANNEL(e)  const float *e, long e_offset                               AT_CHANNEL(LOAD, e, c)
+//     EPILOGUE_SCALAR(e)   const float *e, long e_offset                               AT_SCALAR(e)
+//     EPILOGUE_VALUE(e)    float e                                                     e
+//
+// HAS_BIAS adds `const float *bias, long bias_offset` before these; bias[c] is added first.
+// CHANNELS_PADDED: output, tensor and channel operands and bias hold roundup(C, VECTOR) channels that may be read and
+// written; otherwise channel tails are handled one by one.
+// EPILOGUE_LOOP: apply the epilogue in a loop over the tile instead of unrolled; for long expressions.
+
+#ifdef HAS_BIAS
+#define BIAS_ARGUMENTS , __global const float *bias, long bias_offset
+#define BIAS(LOAD, v, c) v += LOAD(bias + bias_offset + (c));
+#else
+#define BIAS_ARGUMENTS
+#define BIAS(LOAD, v, c)
+#endif
+
+#define EPILOGUE_TENSOR(e)                                                                                             \
+    , __global const float *e, long e##_offset, int e##_pitch_n, int e##_pitch_d, int e##_pitch_h, int e##_pitch_w
+#define EPILOGUE_PIXEL(e) EPILOGUE_TENSOR(e)
+#define EPILOGUE_CHANNEL(e) , __global const float *e, long e##_offset
+#define EPILOGUE_SCALAR(e) , __global const float *e, long e##_offset
+#define EPILOGUE_VALUE(e) , float e
+
+#define PIXEL_ADDRESS(e, n, d, y, x)                                                                                   \
+    (e + e##_offset + (long)(n)*e##_pitch_n + (long)(d)*e##_pitch_d + (long)(y)*e##_pitch_h + (long)(x)*e##_pitch_w)
+#define AT_TENSOR(LOAD, e, n, d, y, x, c) LOAD(PIXEL_ADDRESS(e, n, d, y, x) + (c))
+#define AT_PIXEL(e, n, d, y, x) (*PIXEL_ADDRESS(e, n, d, y, x))
+#define AT_CHANNEL(LOAD, e, c) LOAD(e + e##_offset + (c))
+#define AT_SCALAR(e) (e[e##_offset])
+
+#ifndef EPILOGUE_ARGUMENTS
+#define EPILOGUE_ARGUMENTS
+#define EPILOGUE(T, LOAD, v, n, d, y, x, c)
+#endif
+
+#define EPILOGUE_ALL(T, LOAD, v, n, d, y, x, c)                                                                        \
+    BIAS(LOAD, v, c)                                                                                                   \
+    EPILOGUE(T, LOAD, v, n, d, y, x, c)
