@@ -1,0 +1,103 @@
+package import ApusDevice
+package import ApusGraph
+package import ApusLowering
+package import ApusOperators
+package import ApusTensor
+
+/// Where a launch finds memory.
+package enum BufferLocation: Sendable, Hashable {
+    /// In the arena of a run, at an offset in bytes.
+    case arena(Int)
+    /// A constant of the model, in canonical layout.
+    case constant(ValueID)
+    /// What the load phase computed from constants alone.
+    case packed(PackedKey)
+}
+
+/// Identifies a packed buffer by how it is made, so that all plans and sessions of a model share it.
+package final class PackedKey: Sendable, Hashable {
+    package let launches: [KernelLaunch]
+    package let reference: BufferReference
+    package let byteCount: Int
+    /// The packed buffers that the launches read, in the order of their tensor arguments.
+    package let dependencies: [PackedKey]
+
+    package init(launches: [KernelLaunch], reference: BufferReference, byteCount: Int, dependencies: [PackedKey]) {
+        self.launches = launches
+        self.reference = reference
+        self.byteCount = byteCount
+        self.dependencies = dependencies
+    }
+
+    package static func == (a: PackedKey, b: PackedKey) -> Bool {
+        a === b
+            || (a.launches == b.launches && a.reference == b.reference && a.byteCount == b.byteCount
+                && a.dependencies == b.dependencies)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(launches.first?.kernel)
+        hasher.combine(launches.first?.arguments)
+        hasher.combine(reference)
+        hasher.combine(byteCount)
+    }
+}
+
+/// A launch with the place of each of its tensor arguments, in their order.
+package struct PlannedLaunch: Sendable {
+    package var launch: KernelLaunch
+    package var locations: [BufferLocation]
+    /// The index of the planned node that it belongs to.
+    package var node: Int
+}
+
+/// One step of a run.
+package enum Step: Sendable {
+    case launch(PlannedLaunch)
+    /// Host to arena, in canonical layout.
+    case upload(ValueID)
+    /// Arena or constant to host, in canonical layout; the host holds it under the second identity.
+    case download(ValueID, as: ValueID)
+    /// A node on the host, by index.
+    case evaluate(Int)
+}
+
+/// A node of a plan and what became of it.
+package struct PlannedNode: Sendable {
+    package var node: Node
+    package var op: any Operator
+    /// Why the host evaluates the node; `nil` where kernels run it.
+    package var hostReason: String?
+    package var launchCount: Int
+    package var cost: Cost
+}
+
+/// A model bound to concrete shapes on one device: immutable and shared.
+package struct Plan: Sendable {
+    package var graph: Graph
+    package var types: [ValueID: TensorType]
+    package var layouts: [ValueID: Layout]
+    package var nodes: [PlannedNode]
+    /// Launches over constants alone: run once for a model, their results kept.
+    package var loadSteps: [PlannedLaunch]
+    package var steps: [Step]
+    /// Where canonical values that steps upload or download lie.
+    package var locations: [ValueID: BufferLocation]
+    package var arenaBytes: Int
+    /// The node at which the plan ends and what follows it.
+    package var cut: Node?
+    package var remainder: Graph?
+
+    /// The launches of one run.
+    package var launches: [PlannedLaunch] {
+        steps.compactMap { if case .launch(let launch) = $0 { launch } else { nil } }
+    }
+
+    /// The programs that the plan needs, each once.
+    package var programs: Set<KernelProgram> {
+        Set(loadSteps.map(\.launch.program) + launches.map(\.launch.program))
+    }
+
+    /// The nodes that the host evaluates.
+    package var hostNodes: [PlannedNode] { nodes.filter { $0.hostReason != nil } }
+}
