@@ -58,6 +58,8 @@ package struct DeviceInfo: Sendable, Hashable {
     package var supportsDouble: Bool
     package var isPocl: Bool
     package var isNVIDIA: Bool
+    /// NVIDIA's compute capability, such as 90 for `sm_90`; 0 elsewhere.
+    package var computeCapability: Int
 
     /// Describes a device; what is left out has the least demanding value.
     package init(
@@ -82,7 +84,8 @@ package struct DeviceInfo: Sendable, Hashable {
         supportsHalf: Bool = false,
         supportsDouble: Bool = false,
         isPocl: Bool = false,
-        isNVIDIA: Bool = false
+        isNVIDIA: Bool = false,
+        computeCapability: Int = 0
     ) {
         self.name = name
         self.vendor = vendor
@@ -107,6 +110,7 @@ package struct DeviceInfo: Sendable, Hashable {
         self.supportsDouble = supportsDouble
         self.isPocl = isPocl
         self.isNVIDIA = isNVIDIA
+        self.computeCapability = computeCapability
     }
 
     /// The reference evaluation on the host.
