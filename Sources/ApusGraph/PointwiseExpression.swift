@@ -17,6 +17,7 @@ package enum BinaryFunction: String, Sendable, Hashable, CaseIterable {
     case add, subtract, multiply
     /// Integers truncate towards zero; an integer division by zero gives 0.
     case divide
+    /// The result has the base's type; the exponent may have any numeric type.
     case power
     /// NaN if one operand is NaN.
     case minimum, maximum
@@ -39,7 +40,8 @@ package enum BinaryFunction: String, Sendable, Hashable, CaseIterable {
 
 /// A formula over elements, written once: the reference interprets it, the generator prints it, fusion composes it.
 ///
-/// A constant takes the type of the operand beside it. Operands of one function have the same type otherwise.
+/// A constant takes the type of the operand beside it. Operands of one function have the same type otherwise, but for
+/// `power`.
 package indirect enum PointwiseExpression: Sendable, Hashable {
     /// Operand number n of the node.
     case input(Int)
@@ -113,6 +115,9 @@ extension PointwiseExpression {
         case .cast(let type, let a):
             _ = try a.resultType(inputs)
             return type
+        case .binary(.power, let a, let b):
+            let exponent = try b.resultType(inputs)
+            return try a.resultType(inputs) ?? exponent
         case .binary(let function, let a, let b):
             let operand = try Self.common(a.resultType(inputs), b.resultType(inputs))
             return function.isComparison ? .bool : operand

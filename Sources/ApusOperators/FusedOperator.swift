@@ -18,22 +18,23 @@ package struct FusedOperator: Operator {
 
     package func infer(_ inputs: [ValueFact?]) throws(ModelError) -> [ValueFact] {
         var facts = try anchor.infer(inputs.dropLast(epilogue.inputCount))
-        guard case .tensor(let type, _)? = facts.first else { return facts }
-        let operands = [ValueFact(type)] + inputs.suffix(epilogue.inputCount).map { $0 ?? .opaque }
-        let result = try inferPointwise(epilogue.expression, operands)
-        guard result.shape == type.shape else {
-            throw ModelError(.invalidModel, "the epilogue widens \(type.shape) to \(result.shape)")
+        guard let fact = facts.first else { return facts }
+        let result = try inferPointwiseFact(epilogue.expression, [fact] + inputs.suffix(epilogue.inputCount))
+        if let type = fact.type, let widened = result.type, widened.shape != type.shape {
+            throw ModelError(.invalidModel, "the epilogue widens \(type.shape) to \(widened.shape)")
         }
-        facts[0] = ValueFact(result)
+        facts[0] = result
         return facts
     }
 
     package func evaluate(_ inputs: [RuntimeValue?], _ context: EvaluationContext) throws -> [RuntimeValue] {
         var results = try anchor.evaluate(inputs.dropLast(epilogue.inputCount), context)
-        let operands = try [results[0].tensor()] + inputs.suffix(epilogue.inputCount).map { value in
-            guard let value else { throw ModelError(.invalidModel, "an operand of the epilogue is missing") }
-            return try value.tensor()
-        }
+        let operands =
+            try [results[0].tensor()]
+            + inputs.suffix(epilogue.inputCount).map { value in
+                guard let value else { throw ModelError(.invalidModel, "an operand of the epilogue is missing") }
+                return try value.tensor()
+            }
         results[0] = .tensor(try evaluatePointwise(epilogue.expression, operands))
         return results
     }

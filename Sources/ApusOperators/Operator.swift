@@ -60,6 +60,8 @@ package protocol Operator: Sendable {
     /// The shape rule: the types of the outputs, as many as the node has.
     ///
     /// An input is `nil` where the node leaves it out. Every check that evaluation and kernels rely on is made here.
+    /// Where an input is `.dataDependent` (`inputs.isDataDependent`), and where a shape needs the value of an input that
+    /// is not known (`inputs.value(n) == nil`), the outputs are `.dataDependent` too; `inputs.type(n)` is safe after that.
     /// - Throws: `ModelError` if the inputs break a rule of the operator.
     func infer(_ inputs: [ValueFact?]) throws(ModelError) -> [ValueFact]
 
@@ -69,7 +71,9 @@ package protocol Operator: Sendable {
     /// The work of a call.
     func cost(inputs: [TensorType?], outputs: [TensorType?]) -> Cost
 
-    /// The formula, for operators that treat every element alone; operands are the inputs in order.
+    /// The formula, for operators that treat every element alone; `.input(n)` is input n of the node.
+    ///
+    /// Inputs that are left out, or that it does not mention, take no part in broadcasting.
     var pointwise: PointwiseExpression? { get }
 }
 

@@ -15,10 +15,10 @@ package struct PointwiseNode: Operator {
     }
 
     package func infer(_ inputs: [ValueFact?]) throws(ModelError) -> [ValueFact] {
-        [ValueFact(try inferPointwise(expression, inputs.map { $0 ?? .opaque }))]
+        [try inferPointwiseFact(expression, inputs)]
     }
 
     package func evaluate(_ inputs: [RuntimeValue?], _ context: EvaluationContext) throws -> [RuntimeValue] {
-        [.tensor(try evaluatePointwise(expression, inputs.compactMap { try $0?.tensor() }))]
+        [.tensor(try evaluatePointwise(expression, operands: inputs))]
     }
 }
