@@ -1,3 +1,5 @@
+import Glibc
+
 /// A dense, immutable tensor in row-major order; copies share their bytes.
 ///
 /// A bool takes one byte, 0 or 1. Types narrower than a byte are packed, the first element in the lowest bits.
@@ -146,3 +148,16 @@ extension UInt8: TensorElement { public static var elementType: ElementType { .u
 extension UInt16: TensorElement { public static var elementType: ElementType { .uint16 } }
 extension UInt32: TensorElement { public static var elementType: ElementType { .uint32 } }
 extension UInt64: TensorElement { public static var elementType: ElementType { .uint64 } }
+
+extension Tensor {
+    /// Gives the pages of a mapped tensor back to the system; they are read again from the file when needed.
+    package func dropMappedPages() {
+        guard storage.isMapped, byteCount > 0 else { return }
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        guard page > 0, let base = storage.bytes.baseAddress else { return }
+        let first = (Int(bitPattern: base) + byteOffset + page - 1) / page * page
+        let end = (Int(bitPattern: base) + byteOffset + byteCount) / page * page
+        guard end > first else { return }
+        madvise(UnsafeMutableRawPointer(bitPattern: first), end - first, MADV_DONTNEED)
+    }
+}

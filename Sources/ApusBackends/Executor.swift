@@ -1,0 +1,72 @@
+package import ApusCompiler
+package import ApusDevice
+package import ApusGraph
+package import ApusOperators
+package import ApusTensor
+
+/// What one run may use and must respect.
+package struct RunOptions: Sendable {
+    /// When the run must have ended.
+    package var deadline: ContinuousClock.Instant?
+    /// Asked between steps.
+    package var isCancelled: @Sendable () -> Bool
+    /// Receives the times of every step; `nil` runs without profiling events.
+    package var profile: RunProfile?
+
+    package init(
+        deadline: ContinuousClock.Instant? = nil,
+        isCancelled: @escaping @Sendable () -> Bool = { false },
+        profile: RunProfile? = nil
+    ) {
+        self.deadline = deadline
+        self.isCancelled = isCancelled
+        self.profile = profile
+    }
+
+    /// - Throws: `ModelError` with code `cancelled`.
+    package func checkCancellation() throws(ModelError) {
+        if isCancelled() { throw ModelError(.cancelled, "the run was cancelled") }
+        if let deadline, ContinuousClock.now >= deadline {
+            throw ModelError(.cancelled, "the deadline of the run has passed")
+        }
+    }
+}
+
+/// What an executor is made with.
+package struct ExecutorOptions: Sendable {
+    package var fallback: FallbackPolicy = .node
+    package var disabledPasses: Set<String> = []
+    /// Whether to return every imported value that survives the passes, for `compare`.
+    package var observesValues = false
+    package var limits = EvaluationLimits()
+    /// The most plans that are kept, one for each set of input shapes.
+    package var maximumPlans = 16
+
+    package init() {}
+}
+
+/// What a run gives back.
+package struct RunResult: Sendable {
+    /// One value for each output of the model.
+    package var outputs: [RuntimeValue]
+    /// Imported values by name, where the executor observes them.
+    package var observed: [String: RuntimeValue] = [:]
+}
+
+/// Runs one model on one device; shared by threads.
+package protocol Executor: Sendable {
+    var device: DeviceInfo { get }
+    /// The graph as the executor runs it, after the passes that need no shapes.
+    var graph: Graph { get }
+
+    /// Binds the model to input types without running it.
+    ///
+    /// - Returns: the plan up to the first data-dependent shape; `nil` where the executor interprets the graph.
+    /// - Throws: `ModelError`, or `BackendError` from building programs.
+    func plan(_ inputs: [TensorType]) throws -> Plan?
+
+    /// Runs the model on one value for each graph input, in order.
+    ///
+    /// - Throws: `ModelError` or `BackendError`.
+    func run(_ inputs: [RuntimeValue], _ options: RunOptions) throws -> RunResult
+}

@@ -1,0 +1,175 @@
+import ApusCompiler
+import ApusDevice
+import ApusGraph
+import ApusLowering
+import ApusOpenCL
+import ApusTensor
+import Synchronization
+
+/// The constants of one model on one device: raw where kernels read them so, packed by the load phase otherwise.
+///
+/// Plans of other shapes share them. A raw constant that only the load phase reads is released when that is done.
+final class ConstantStore: Sendable {
+    private struct Contents {
+        var raw: [ValueID: Buffer] = [:]
+        var packed: [PackedKey: Buffer] = [:]
+    }
+
+    private let device: OpenCLDevice
+    private let constants: [ValueID: RuntimeValue]
+    private let contents = Mutex(Contents())
+
+    /// Kernels move whole vectors: a buffer ends at least this many bytes after the last element.
+    private static let slackBytes = 64
+
+    init(_ device: OpenCLDevice, _ constants: [ValueID: RuntimeValue]) {
+        self.device = device
+        self.constants = constants
+    }
+
+    /// The buffers that the launches of a plan refer to, all of them filled.
+    ///
+    /// - Parameter extra: constants that binding added to those of the model.
+    /// - Throws: `BackendError`.
+    func buffers(
+        for plan: Plan,
+        extra: [ValueID: RuntimeValue],
+        programs: [KernelProgram: Program],
+        queue: Queue
+    ) throws(BackendError) -> [BufferLocation: Buffer] {
+        try contents.withLock { contents throws(BackendError) in
+            try load(&contents, plan, extra, programs, queue)
+        }
+    }
+
+    private func load(
+        _ contents: inout Contents,
+        _ plan: Plan,
+        _ extra: [ValueID: RuntimeValue],
+        _ programs: [KernelProgram: Program],
+        _ queue: Queue
+    ) throws(BackendError) -> [BufferLocation: Buffer] {
+        let needed = Set(plan.launches.flatMap(\.locations) + plan.locations.values)
+        var lastReader: [ValueID: Int] = [:]
+        for (index, step) in plan.loadSteps.enumerated() {
+            for case .constant(let id) in step.locations { lastReader[id] = index }
+        }
+        var result: [BufferLocation: Buffer] = [:]
+        var local: [ValueID: Buffer] = [:]
+        func raw(_ id: ValueID) throws(BackendError) -> Buffer {
+            if let buffer = local[id] ?? contents.raw[id] { return buffer }
+            let buffer = try upload(extra[id] ?? constants[id], queue)
+            if constants[id] != nil && needed.contains(.constant(id)) {
+                contents.raw[id] = buffer
+            } else {
+                local[id] = buffer
+            }
+            return buffer
+        }
+        let missing = Set(plan.loadSteps.flatMap(\.locations)).compactMap { location -> PackedKey? in
+            if case .packed(let key) = location, contents.packed[key] == nil { key } else { nil }
+        }
+        let missingKeys = Set(missing)
+        for (index, step) in plan.loadSteps.enumerated() {
+            let isMissing = step.locations.contains {
+                if case .packed(let key) = $0 { missingKeys.contains(key) } else { false }
+            }
+            if isMissing {
+                var buffers: [Buffer] = []
+                for location in step.locations {
+                    switch location {
+                    case .constant(let id): buffers.append(try raw(id))
+                    case .packed(let key):
+                        let buffer =
+                            try contents.packed[key]
+                            ?? device.makeBuffer(byteCount: key.byteCount + Self.slackBytes)
+                        contents.packed[key] = buffer
+                        buffers.append(buffer)
+                    case .arena:
+                        throw BackendError(.callFailed, "the load phase refers to the arena", device: device.info.name)
+                    }
+                }
+                let kernel = try makeKernel(step, programs, buffers, device)
+                try queue.enqueueKernel(
+                    kernel,
+                    globalSize: step.launch.globalSize,
+                    localSize: step.launch.localSize
+                )
+            }
+            for case .constant(let id) in step.locations where lastReader[id] == index && local[id] != nil {
+                try queue.finish()
+                if !needed.contains(.constant(id)) { local[id] = nil }
+            }
+        }
+        try queue.finish()
+        for location in needed {
+            switch location {
+            case .arena: continue
+            case .constant(let id): result[location] = try raw(id)
+            case .packed(let key): result[location] = contents.packed[key]
+            }
+        }
+        return result
+    }
+
+    private func upload(_ value: RuntimeValue?, _ queue: Queue) throws(BackendError) -> Buffer {
+        guard case .tensor(let tensor)? = value else {
+            throw BackendError(.unsupported, "a constant is not a numeric tensor", device: device.info.name)
+        }
+        let buffer = try device.makeBuffer(byteCount: tensor.byteCount + Self.slackBytes)
+        try tensor.withUnsafeBytes { bytes throws(BackendError) in _ = try queue.enqueueWrite(buffer, from: bytes) }
+        tensor.dropMappedPages()
+        return buffer
+    }
+}
+
+/// A kernel of a launch with all its arguments set.
+///
+/// - Parameter buffers: one for each tensor argument, in order.
+func makeKernel(
+    _ planned: PlannedLaunch,
+    _ programs: [KernelProgram: Program],
+    _ buffers: [Buffer],
+    _ device: OpenCLDevice
+) throws(BackendError) -> Kernel {
+    guard let program = programs[planned.launch.program] else {
+        throw BackendError(.callFailed, "the program of kernel \(planned.launch.kernel) was not built")
+    }
+    let kernel = try program.makeKernel(planned.launch.kernel)
+    var index = 0
+    var tensor = 0
+    for argument in planned.launch.arguments {
+        switch argument {
+        case .tensor(_, let offset, let elementBytes, _):
+            try kernel.setArgument(index, buffers[tensor])
+            var start = offset
+            if case .arena(let byteOffset) = planned.locations[tensor] { start += byteOffset / max(elementBytes, 1) }
+            try kernel.setArgument(index + 1, Int64(start))
+            index += 1
+            tensor += 1
+        case .int(let value):
+            guard let value = Int32(exactly: value) else {
+                throw BackendError(
+                    .unsupported,
+                    "\(value) does not fit a 32-bit kernel argument",
+                    device: device.info.name,
+                    kernel: planned.launch.kernel
+                )
+            }
+            try kernel.setArgument(index, value)
+        case .long(let value): try kernel.setArgument(index, Int64(value))
+        case .float(let value): try kernel.setArgument(index, value)
+        case .local(let byteCount): try kernel.setArgument(index, localByteCount: byteCount)
+        }
+        index += 1
+    }
+    guard index == kernel.argumentCount else {
+        throw BackendError(
+            .callFailed,
+            "the launch has \(index) arguments, the kernel \(kernel.argumentCount)",
+            device: device.info.name,
+            kernel: planned.launch.kernel
+        )
+    }
+    return kernel
+}

@@ -1,0 +1,192 @@
+import ApusCompiler
+import ApusDevice
+import ApusGraph
+import ApusLowering
+import ApusOpenCL
+import ApusOperators
+import ApusTensor
+
+/// One run in flight: its own queue, arena and kernel objects, whose arguments are set once.
+final class ExecutionContext {
+    let isProfiling: Bool
+    private let prepared: PreparedPlan
+    private let queue: Queue
+    private let arena: Buffer
+    private var kernels: [Kernel] = []
+
+    init(
+        _ prepared: PreparedPlan,
+        _ programs: [KernelProgram: Program],
+        profiling: Bool
+    ) throws(BackendError) {
+        self.prepared = prepared
+        isProfiling = profiling
+        queue = try prepared.device.makeQueue(profiling: profiling)
+        arena = try prepared.device.makeBuffer(byteCount: prepared.plan.arenaBytes + 64)
+        for planned in prepared.plan.launches {
+            var buffers: [Buffer] = []
+            for location in planned.locations { buffers.append(try buffer(location)) }
+            kernels.append(try makeKernel(planned, programs, buffers, prepared.device))
+        }
+    }
+
+    private func buffer(_ location: BufferLocation) throws(BackendError) -> Buffer {
+        if case .arena = location { return arena }
+        guard let buffer = prepared.buffers[location] else {
+            throw BackendError(.callFailed, "a constant of the plan is missing", device: prepared.device.info.name)
+        }
+        return buffer
+    }
+
+    /// Runs all steps of the plan.
+    ///
+    /// - Parameter values: the graph inputs by identity.
+    /// - Returns: every value that the host holds in the end, constants left out.
+    func run(
+        _ values: [ValueID: RuntimeValue],
+        _ options: RunOptions,
+        _ limits: EvaluationLimits
+    ) throws -> [ValueID: RuntimeValue] {
+        let plan = prepared.plan
+        var host = values
+        var events: [(event: Event, launch: PlannedLaunch)] = []
+        var hostEntries: [RunProfile.Entry] = []
+        var nextKernel = 0
+        var sinceFlush = 0
+        for step in plan.steps {
+            switch step {
+            case .launch(let planned):
+                let event = try queue.enqueueKernel(
+                    kernels[nextKernel],
+                    globalSize: planned.launch.globalSize,
+                    localSize: planned.launch.localSize,
+                    wantsEvent: isProfiling
+                )
+                nextKernel += 1
+                sinceFlush += 1
+                if sinceFlush == 32 {
+                    sinceFlush = 0
+                    try options.checkCancellation()
+                    try queue.flush()
+                }
+                if let event { events.append((event, planned)) }
+            case .upload(let id):
+                try measured(.upload, id, &hostEntries) { try upload(id, host) }
+            case .download(let id, let name):
+                try options.checkCancellation()
+                try measured(.download, id, &hostEntries) { host[name] = .tensor(try download(id)) }
+            case .evaluate(let index):
+                try options.checkCancellation()
+                let node = plan.nodes[index]
+                let started = nanoseconds()
+                try evaluateOnHost(node.node, node.op, plan.graph, &host, limits)
+                hostEntries.append(entry(.host, node.node.operatorType, node, started, nanoseconds()))
+            }
+        }
+        try queue.finish()
+        if let profile = options.profile {
+            for (event, planned) in events {
+                let times = try event.times()
+                hostEntries.append(
+                    entry(.kernel, planned.launch.kernel, plan.nodes[planned.node], times.started, times.ended)
+                )
+            }
+            profile.append(hostEntries)
+        }
+        return host
+    }
+
+    private func measured(
+        _ kind: RunProfile.Kind,
+        _ id: ValueID,
+        _ entries: inout [RunProfile.Entry],
+        _ body: () throws -> Void
+    ) rethrows {
+        guard isProfiling else { return try body() }
+        let started = nanoseconds()
+        try body()
+        entries.append(
+            RunProfile.Entry(
+                kind: kind,
+                name: prepared.plan.graph[id].name,
+                node: "",
+                operatorType: kind.rawValue,
+                started: started,
+                ended: nanoseconds(),
+                operations: 0,
+                bytes: prepared.plan.types[id]?.byteCount ?? 0
+            )
+        )
+    }
+
+    private func entry(
+        _ kind: RunProfile.Kind,
+        _ name: String,
+        _ node: PlannedNode,
+        _ started: UInt64,
+        _ ended: UInt64
+    ) -> RunProfile.Entry {
+        RunProfile.Entry(
+            kind: kind,
+            name: name,
+            node: node.node.name,
+            operatorType: node.node.displayType,
+            started: started,
+            ended: ended,
+            operations: node.cost.operations,
+            bytes: node.cost.bytes
+        )
+    }
+
+    private func nanoseconds() -> UInt64 {
+        let duration = ContinuousClock.now - Self.epoch
+        return UInt64(clamping: duration.components.seconds * 1_000_000_000 + duration.components.attoseconds / 1_000_000_000)
+    }
+
+    private static let epoch = ContinuousClock.now
+
+    private func place(_ id: ValueID) throws(BackendError) -> (buffer: Buffer, offset: Int) {
+        let location = prepared.plan.locations[id] ?? .arena(0)
+        if case .arena(let offset) = location { return (arena, offset) }
+        return (try buffer(location), 0)
+    }
+
+    private func upload(_ id: ValueID, _ host: [ValueID: RuntimeValue]) throws {
+        guard case .tensor(let tensor)? = host[id] ?? prepared.plan.graph.constants[id] else {
+            throw ModelError(.invalidModel, "the value \"\(prepared.plan.graph[id].name)\" is not a numeric tensor")
+        }
+        let (buffer, offset) = try place(id)
+        try tensor.withUnsafeBytes { bytes in
+            _ = try queue.enqueueWrite(buffer, offset: offset, from: bytes)
+        }
+    }
+
+    private func download(_ id: ValueID) throws -> Tensor {
+        let type = prepared.plan.types[id] ?? TensorType(.float32, [])
+        let (buffer, offset) = try place(id)
+        return try Tensor(type) { bytes in _ = try queue.enqueueRead(buffer, offset: offset, into: bytes) }
+    }
+}
+
+/// Evaluates a node with the reference and stores its outputs.
+func evaluateOnHost(
+    _ node: Node,
+    _ op: any Operator,
+    _ graph: Graph,
+    _ host: inout [ValueID: RuntimeValue],
+    _ limits: EvaluationLimits
+) throws {
+    var single = graph
+    single.nodes = [node]
+    single.inputs = Array(Set(node.reads).filter { graph.constants[$0] == nil }).sorted()
+    single.outputs = node.outputs.compactMap { $0 }
+    let inputs = try single.inputs.map { id in
+        guard let value = host[id] else {
+            throw ModelError(.invalidModel, "the operand \"\(graph[id].name)\" is not produced")
+                .at(node: node.name, operatorType: node.displayType)
+        }
+        return value
+    }
+    let outputs = try GraphInterpreter(single, limits: limits).run(inputs)
+    for (id, value) in zip(single.outputs, outputs) { host[id] = value }
+}

@@ -1,0 +1,114 @@
+package import ApusCompiler
+package import ApusDevice
+package import ApusGraph
+import ApusLowering
+package import ApusOpenCL
+package import ApusOperators
+package import ApusTensor
+
+/// Runs one model on one OpenCL device: binds it to the shapes that arrive, keeps the plans, and runs them.
+package final class OpenCLExecutor: Executor {
+    package let openCLDevice: OpenCLDevice
+    package let graph: Graph
+    private let options: ExecutorOptions
+    private let store: ConstantStore
+    private let builder: ProgramBuilder
+    private let plans: PlanCache
+    private let context: LoweringContext
+
+    package var device: DeviceInfo { openCLDevice.info }
+
+    /// Runs the passes that need no shapes.
+    ///
+    /// - Throws: `ModelError` if a node is unknown or wrong.
+    package init(
+        _ graph: Graph,
+        on device: OpenCLDevice,
+        options: ExecutorOptions = ExecutorOptions(),
+        tuning: TuningTable = TuningTable(),
+        cache: ProgramCache = .shared
+    ) throws {
+        openCLDevice = device
+        self.options = options
+        context = LoweringContext(device: device.info, tuning: tuning)
+        self.graph = try PassPipeline.shapeFree.run(
+            graph,
+            disabled: options.disabledPasses,
+            PassContext(limits: options.limits)
+        )
+        store = ConstantStore(device, self.graph.constants)
+        builder = ProgramBuilder(device: device, cache: cache)
+        plans = PlanCache(capacity: options.maximumPlans)
+    }
+
+    /// How often a plan for the shapes of a run was there already, and how often one was made.
+    package var planCounts: (hits: Int, misses: Int) { plans.counts }
+
+    package func plan(_ inputs: [TensorType]) throws -> Plan? {
+        try prepare(graph, part: 0, inputs: inputs.map { .tensor($0, nil) }).plan
+    }
+
+    private func prepare(_ graph: Graph, part: Int, inputs: [ValueFact]) throws -> PreparedPlan {
+        try plans.plan(PlanCache.Key(part: part, inputs: inputs.map(\.type))) {
+            var bound = try ShapeBinder(limits: options.limits).bind(graph, inputs: inputs)
+            bound.graph = try PassPipeline.bound.run(
+                bound.graph,
+                disabled: options.disabledPasses,
+                PassContext(limits: options.limits, types: bound.types)
+            )
+            if options.observesValues {
+                let produced = bound.graph.nodes.flatMap { $0.outputs.compactMap { $0 } }
+                let present = Set(bound.graph.outputs)
+                bound.graph.outputs += produced.filter { bound.graph[$0].isImported && !present.contains($0) }
+            }
+            let plan = try PlanBuilder(context: context, fallback: options.fallback).plan(bound)
+            return try PreparedPlan(plan, openCLDevice, store, builder)
+        }
+    }
+
+    package func run(_ inputs: [RuntimeValue], _ runOptions: RunOptions) throws -> RunResult {
+        guard inputs.count == graph.inputs.count else {
+            throw ModelError(.invalidInput, "expected \(graph.inputs.count) inputs, found \(inputs.count)")
+        }
+        var limits = options.limits
+        limits.checkCancellation = { try runOptions.checkCancellation() }
+        var values: [ValueID: RuntimeValue] = [:]
+        for (id, value) in zip(graph.inputs, inputs) { values[id] = value }
+        var result = RunResult(outputs: [])
+        var remaining: Graph? = graph
+        var part = 0
+        while let current = remaining {
+            try runOptions.checkCancellation()
+            let facts = try current.inputs.map { id throws(ModelError) -> ValueFact in
+                guard let value = values[id] else {
+                    throw ModelError(.invalidModel, "the value \"\(graph[id].name)\" is not produced")
+                }
+                guard case .tensor(let tensor) = value else { return .opaque }
+                return .tensor(tensor.type, nil)
+            }
+            let prepared = try prepare(current, part: part, inputs: facts)
+            let inputs = values.filter { current.inputs.contains($0.key) }
+            let produced = try prepared.withContext(profiling: runOptions.profile != nil) {
+                try $0.run(inputs, runOptions, limits)
+            }
+            values.merge(produced) { _, new in new }
+            let plan = prepared.plan
+            for id in plan.graph.outputs {
+                if let constant = plan.graph.constants[id] { values[id] = constant }
+                if options.observesValues, plan.graph[id].isImported { result.observed[plan.graph[id].name] = values[id] }
+            }
+            if let cut = plan.cut {
+                try evaluateOnHost(cut, try OperatorTable.standard.makeOperator(cut), current, &values, limits)
+            }
+            remaining = plan.remainder
+            part += 1
+        }
+        result.outputs = try graph.outputs.map { id in
+            guard let value = values[id] ?? graph.constants[id] else {
+                throw ModelError(.invalidModel, "the output \"\(graph[id].name)\" is not produced")
+            }
+            return value
+        }
+        return result
+    }
+}

@@ -1,0 +1,56 @@
+import ApusCompiler
+import ApusDevice
+import ApusGraph
+import ApusLowering
+import ApusOpenCL
+import ApusTensor
+import Synchronization
+
+/// A plan with its programs built and its constants on the device; runs in it use contexts from a pool.
+final class PreparedPlan: Sendable {
+    let plan: Plan
+    let device: OpenCLDevice
+    let buffers: [BufferLocation: Buffer]
+    private let programs: [KernelProgram: Program]
+    private let idle = Mutex<[ExecutionContext]>([])
+
+    /// Builds programs and fills constants.
+    ///
+    /// - Throws: `BackendError` with the build log, if a program does not build.
+    init(_ plan: Plan, _ device: OpenCLDevice, _ store: ConstantStore, _ builder: ProgramBuilder) throws(BackendError) {
+        self.plan = plan
+        self.device = device
+        programs = try builder.programs(for: plan.programs)
+        let queue = try device.makeQueue()
+        buffers = try store.buffers(for: plan, extra: plan.graph.constants, programs: programs, queue: queue)
+    }
+
+    /// Lends an execution context: an idle one, or a new one.
+    ///
+    /// A context that failed is dropped, one that succeeded goes back to the pool.
+    func withContext<Result>(
+        profiling: Bool,
+        _ body: (ExecutionContext) throws -> Result
+    ) throws -> Result {
+        let reused = idle.withLock { contexts in
+            contexts.lastIndex { $0.isProfiling == profiling }.map { ContextBox(contexts.remove(at: $0)) }
+        }
+        let context: ExecutionContext
+        if let reused {
+            context = reused.context
+        } else {
+            context = try ExecutionContext(self, programs, profiling: profiling)
+        }
+        let result = try body(context)
+        let returned = ContextBox(context)
+        idle.withLock { $0.append(returned.context) }
+        return result
+    }
+}
+
+/// Carries a context across the lock of the pool: it belongs to one thread at a time.
+private struct ContextBox: @unchecked Sendable {
+    let context: ExecutionContext
+
+    init(_ context: ExecutionContext) { self.context = context }
+}

@@ -1,0 +1,31 @@
+import ApusDevice
+import ApusKernels
+import ApusLowering
+import ApusOpenCL
+
+/// Builds the programs of launches through the program cache.
+struct ProgramBuilder: Sendable {
+    let device: OpenCLDevice
+    let cache: ProgramCache
+
+    /// - Throws: `BackendError` with code `buildFailed` and the compiler's log.
+    func programs(for needed: Set<KernelProgram>) throws(BackendError) -> [KernelProgram: Program] {
+        var result: [KernelProgram: Program] = [:]
+        for program in needed {
+            result[program] = try cache.program(device, source: try source(of: program), options: "-cl-std=CL1.2")
+        }
+        return result
+    }
+
+    /// The text that the device compiles: defines, generated text, then the kernel file with its includes.
+    func source(of program: KernelProgram) throws(BackendError) -> String {
+        var text = "#pragma OPENCL FP_CONTRACT OFF\n"
+        for (name, value) in program.defines.sorted(by: { $0.key < $1.key }) { text += "#define \(name) \(value)\n" }
+        if !program.generated.isEmpty { text += "#line 1 \"generated.cl\"\n" + program.generated + "\n" }
+        guard !program.file.isEmpty else { return text }
+        guard let file = expandedKernelSource(program.file) else {
+            throw BackendError(.unsupported, "there is no kernel file \(program.file)", device: device.info.name)
+        }
+        return text + file
+    }
+}
