@@ -12,7 +12,11 @@ struct ProgramBuilder: Sendable {
     func programs(for needed: Set<KernelProgram>) throws(BackendError) -> [KernelProgram: Program] {
         var result: [KernelProgram: Program] = [:]
         for program in needed {
-            result[program] = try cache.program(device, source: try source(of: program), options: "-cl-std=CL1.2")
+            result[program] = try cache.program(
+                source: try source(of: program),
+                options: "-cl-std=CL1.2",
+                on: device
+            )
         }
         return result
     }

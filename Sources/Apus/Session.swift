@@ -1,0 +1,169 @@
+package import ApusBackends
+import ApusCompiler
+public import ApusDevice
+import ApusGraph
+import ApusOpenCL
+import ApusOperators
+public import ApusTensor
+import Dispatch
+import Synchronization
+
+/// A model made ready for one device. Thread-safe: any number of runs may be in flight.
+public final class Session: Sendable {
+    /// How a session is made.
+    public struct Options: Sendable {
+        public var device: DeviceSelection
+        /// What happens to operators without a kernel on the device.
+        public var fallback: Fallback
+        /// Compiler passes to leave out, by name.
+        public var disabledPasses: Set<String>
+        /// The largest tensor in bytes; `nil` for the device's memory.
+        public var maximumBytes: Int?
+        /// The most iterations of a Loop or Scan.
+        public var maximumIterations: Int
+
+        public init(
+            device: DeviceSelection = .automatic,
+            fallback: Fallback = .node,
+            disabledPasses: Set<String> = [],
+            maximumBytes: Int? = nil,
+            maximumIterations: Int = 1_000_000
+        ) {
+            self.device = device
+            self.fallback = fallback
+            self.disabledPasses = disabledPasses
+            self.maximumBytes = maximumBytes
+            self.maximumIterations = maximumIterations
+        }
+    }
+
+    /// What happens to operators without a kernel on the device.
+    public enum Fallback: String, Sendable, CaseIterable {
+        /// Single nodes run on the host.
+        case node
+        /// The whole model runs on the reference.
+        case device
+        /// The session is refused.
+        case never
+    }
+
+    public let model: Model
+    /// The name of the device that runs the model.
+    public var deviceName: String { executor.device.name }
+    package let executor: any Executor
+    private let queue = DispatchQueue(label: "apus.session", attributes: .concurrent)
+
+    /// Makes a session.
+    ///
+    /// - Throws: `ModelError` if a node is unknown or wrong, `BackendError` if the device cannot be had.
+    public convenience init(_ model: Model, options: Options = Options()) throws {
+        try self.init(model, options: options, observesValues: false)
+    }
+
+    package init(_ model: Model, options: Options, observesValues: Bool) throws {
+        self.model = model
+        let device = try options.device.resolve()
+        var settings = ExecutorOptions()
+        settings.disabledPasses = options.disabledPasses
+        settings.observesValues = observesValues
+        settings.limits.maximumBytes = options.maximumBytes ?? device?.info.globalMemoryBytes ?? 16 << 30
+        settings.limits.maximumIterations = options.maximumIterations
+        settings.fallback = FallbackPolicy(rawValue: options.fallback.rawValue) ?? .node
+        do {
+            if let device {
+                executor = try OpenCLExecutor(model.graph, on: device, options: settings)
+            } else {
+                executor = try ReferenceExecutor(model.graph, options: settings)
+            }
+        } catch let error as ModelError {
+            throw model.path.map { error.at(file: $0) } ?? error
+        }
+    }
+
+    /// Runs the model and waits for the answer on the calling thread.
+    ///
+    /// - Parameters:
+    ///   - inputs: a value for each input of the model, by name.
+    ///   - deadline: when the run must have ended; it stops between steps.
+    /// - Returns: the outputs by name.
+    /// - Throws: `ModelError` if an input is missing, unknown or of the wrong type, `BackendError` if the device fails.
+    public func runBlocking(
+        _ inputs: [String: RuntimeValue],
+        deadline: ContinuousClock.Instant? = nil
+    ) throws -> [String: RuntimeValue] {
+        try run(inputs, RunOptions(deadline: deadline)).outputs
+    }
+
+    /// Runs the model without blocking the caller's thread; cancelling the task stops the run between steps.
+    ///
+    /// - Parameters:
+    ///   - inputs: a value for each input of the model, by name.
+    ///   - deadline: when the run must have ended; it stops between steps.
+    /// - Returns: the outputs by name.
+    /// - Throws: `ModelError` if an input is missing, unknown or of the wrong type, `BackendError` if the device fails.
+    public func run(
+        _ inputs: [String: RuntimeValue],
+        deadline: ContinuousClock.Instant? = nil
+    ) async throws -> [String: RuntimeValue] {
+        let flag = CancellationFlag()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                queue.async {
+                    let options = RunOptions(deadline: deadline, isCancelled: { flag.isSet })
+                    continuation.resume(with: Result { try self.run(inputs, options).outputs })
+                }
+            }
+        } onCancel: {
+            flag.set()
+        }
+    }
+
+    package func run(
+        _ inputs: [String: RuntimeValue],
+        _ options: RunOptions
+    ) throws -> (outputs: [String: RuntimeValue], observed: [String: RuntimeValue]) {
+        let result = try executor.run(try ordered(inputs), options)
+        let names = model.graph.outputs.map { model.graph[$0].name }
+        return (Dictionary(zip(names, result.outputs)) { first, _ in first }, result.observed)
+    }
+
+    /// The inputs in the model's order, checked against what it declares.
+    package func ordered(_ inputs: [String: RuntimeValue]) throws(ModelError) -> [RuntimeValue] {
+        let ports = model.inputs
+        if let unknown = inputs.keys.sorted().first(where: { name in !ports.contains { $0.name == name } }) {
+            throw ModelError(
+                .invalidInput,
+                "the model has no input \"\(unknown)\"; its inputs are "
+                    + ports.map { "\"\($0.name)\" \($0.description)" }.joined(separator: ", ")
+            )
+        }
+        var result: [RuntimeValue] = []
+        for port in ports {
+            guard let value = inputs[port.name] else {
+                throw ModelError(.invalidInput, "the input \"\(port.name)\" \(port.description) is missing")
+            }
+            if let elementType = port.elementType, elementType != .string {
+                let tensor = try value.tensor()
+                let fits =
+                    port.shape.map { shape in
+                        shape.count == tensor.rank && zip(shape, tensor.shape).allSatisfy { $0 == nil || $0 == $1 }
+                    } ?? true
+                guard tensor.elementType == elementType, fits else {
+                    throw ModelError(
+                        .invalidInput,
+                        "the input \"\(port.name)\" is \(port.description), found \(tensor.type)"
+                    )
+                }
+            }
+            result.append(value)
+        }
+        return result
+    }
+}
+
+/// Set once, read by the run.
+private final class CancellationFlag: Sendable {
+    private let value = Atomic<Bool>(false)
+    var isSet: Bool { value.load(ordering: .relaxed) }
+    func set() { value.store(true, ordering: .relaxed) }
+}
