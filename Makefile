@@ -1,0 +1,25 @@
+.PHONY: demo test test-full bench format lint setup clean
+
+demo:  ## sets up, builds and classifies a picture
+	@Scripts/demo.sh
+
+test:  ## sets up, checks format and warnings, runs every test
+	@Scripts/test.sh
+
+test-full:  ## what takes longer: thread sanitizer, fuzzing, comparison with ONNX Runtime
+	@Scripts/test-full.sh
+
+bench:  ## measures Apus and ONNX Runtime side by side (BENCH_FLAGS are passed on)
+	@Scripts/bench.sh $(BENCH_FLAGS)
+
+setup:
+	@Scripts/setup.sh
+
+format:
+	@Scripts/format.sh
+
+lint:
+	@Scripts/format.sh --lint
+
+clean:
+	rm -rf .build .cache
