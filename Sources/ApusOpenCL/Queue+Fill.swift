@@ -30,7 +30,7 @@ extension Queue {
         _ byteCount: Int?,
         _ method: FillMethod
     ) throws(BackendError) {
-        let byteCount = byteCount ?? (buffer.byteCount - offset)
+        let byteCount = byteCount ?? (buffer.byteCount &- offset)
         try buffer.check(offset: offset, byteCount: byteCount, "clEnqueueFillBuffer")
         let size = MemoryLayout<Value>.size
         guard [1, 2, 4, 8].contains(size), offset % size == 0, byteCount % size == 0 else {
