@@ -1,0 +1,89 @@
+// Copies elements from a source that runs along one axis in memory to a target that runs along another.
+//
+// Element (b0, b1, b2, i, j) lies at source + b0 * source_0 + b1 * source_1 + b2 * source_2 + i + j * source_pitch and
+// at target + b0 * target_0 + ... + i * target_pitch + j, for i < source_run, j < target_run; batch_1 and batch_2 are
+// the extents of b1 and b2.
+//
+// movement_transpose: one work-item copies 16 i by `span` j, a multiple of 16. Global size: (batches *
+// ceil(source_run / 16), ceil(target_run / span)); local size 1.
+// movement_transpose_tiled: one work-group copies 32 i by 32 j through local memory. Global size: (roundup(target_run,
+// 32), ceil(source_run / 32) * 8, batches); local size (32, 8, 1); span is not used.
+// Tunables: ELEMENT, an integer type of the element's width; VECTOR 16: whole tiles by vector shuffles.
+#ifndef ELEMENT
+#define ELEMENT uint
+#endif
+
+#define TRANSPOSE_PARAMETERS                                                                                           \
+    __global const ELEMENT *source, long source_offset, __global ELEMENT *target, long target_offset, int source_run,  \
+        int target_run, int target_pitch, int source_pitch, int batch_1, int batch_2, int source_0, int source_1,      \
+        int source_2, int target_0, int target_1, int target_2, int span
+
+#define LOCATE(batch)                                                                                                  \
+    const int b2 = (batch) % batch_2, b1 = (batch) / batch_2 % batch_1, b0 = (batch) / batch_2 / batch_1;              \
+    source += source_offset + (long)b0 * source_0 + (long)b1 * source_1 + (long)b2 * source_2;                         \
+    target += target_offset + (long)b0 * target_0 + (long)b1 * target_1 + (long)b2 * target_2;
+
+#ifdef VECTOR
+#define INTERLEAVE_LOW(a, b)                                                                                           \
+    (uint16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
+#define INTERLEAVE_HIGH(a, b)                                                                                          \
+    (uint16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf)
+#define STAGE(to, from)                                                                                                \
+    const uint16 to##0 = INTERLEAVE_LOW(from##0, from##8), to##1 = INTERLEAVE_HIGH(from##0, from##8);                  \
+    const uint16 to##2 = INTERLEAVE_LOW(from##1, from##9), to##3 = INTERLEAVE_HIGH(from##1, from##9);                  \
+    const uint16 to##4 = INTERLEAVE_LOW(from##2, from##a), to##5 = INTERLEAVE_HIGH(from##2, from##a);                  \
+    const uint16 to##6 = INTERLEAVE_LOW(from##3, from##b), to##7 = INTERLEAVE_HIGH(from##3, from##b);                  \
+    const uint16 to##8 = INTERLEAVE_LOW(from##4, from##c), to##9 = INTERLEAVE_HIGH(from##4, from##c);                  \
+    const uint16 to##a = INTERLEAVE_LOW(from##5, from##d), to##b = INTERLEAVE_HIGH(from##5, from##d);                  \
+    const uint16 to##c = INTERLEAVE_LOW(from##6, from##e), to##d = INTERLEAVE_HIGH(from##6, from##e);                  \
+    const uint16 to##e = INTERLEAVE_LOW(from##7, from##f), to##f = INTERLEAVE_HIGH(from##7, from##f);
+#define EACH(M)                                                                                                        \
+    M(0, 0)                                                                                                            \
+    M(1, 1) M(2, 2) M(3, 3) M(4, 4) M(5, 5) M(6, 6) M(7, 7) M(8, 8) M(9, 9) M(a, 10) M(b, 11) M(c, 12) M(d, 13)        \
+        M(e, 14) M(f, 15)
+#define LOAD_ROW(name, j0) const uint16 r##name = vload16(0, p + (long)(j0)*source_pitch);
+#define STORE_ROW(name, i0) vstore16(w##name, 0, q + (long)(i0)*target_pitch);
+#endif
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void movement_transpose(TRANSPOSE_PARAMETERS) {
+    const int blocks = (source_run + 15) / 16;
+    const int batch = get_global_id(0) / blocks;
+    const int i0 = ((int)get_global_id(0) - batch * blocks) * 16;
+    const int i1 = min(i0 + 16, source_run);
+    int j = get_global_id(1) * span;
+    const int j1 = min(j + span, target_run);
+    LOCATE(batch)
+#ifdef VECTOR
+    if (i0 + 16 <= source_run) {
+        for (; j + 16 <= j1; j += 16) {
+            __global const ELEMENT *p = source + i0 + (long)j * source_pitch;
+            __global ELEMENT *q = target + (long)i0 * target_pitch + j;
+            EACH(LOAD_ROW)
+            STAGE(t, r)
+            STAGE(u, t)
+            STAGE(v, u)
+            STAGE(w, v)
+            EACH(STORE_ROW)
+        }
+    }
+#endif
+    for (int i = i0; i < i1; ++i) {
+        __global ELEMENT *q = target + (long)i * target_pitch;
+        for (int k = j; k < j1; ++k)
+            q[k] = source[i + (long)k * source_pitch];
+    }
+}
+
+__kernel __attribute__((reqd_work_group_size(32, 8, 1))) void movement_transpose_tiled(TRANSPOSE_PARAMETERS) {
+    __local ELEMENT tile[32][33];
+    LOCATE((int)get_global_id(2))
+    const int i0 = get_group_id(1) * 32, j0 = get_group_id(0) * 32;
+    const int x = get_local_id(0), y = get_local_id(1);
+    for (int r = y; r < 32; r += 8)
+        if (j0 + r < target_run && i0 + x < source_run)
+            tile[r][x] = source[i0 + x + (long)(j0 + r) * source_pitch];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int r = y; r < 32; r += 8)
+        if (i0 + r < source_run && j0 + x < target_run)
+            target[(long)(i0 + r) * target_pitch + j0 + x] = tile[x][r];
+}
