@@ -22,7 +22,9 @@ public struct BackendError: Error, Sendable, Hashable, CustomStringConvertible {
         case cancelled
     }
 
+    /// What kind of fault it is.
     public var code: Code
+    /// What went wrong, in one sentence.
     public var message: String
     /// The device at fault.
     public var device: String?
@@ -33,6 +35,7 @@ public struct BackendError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The OpenCL status behind the fault, such as -4.
     public var status: Int32?
 
+    /// Makes an error; what is not known stays `nil`.
     public init(
         _ code: Code,
         _ message: String,
@@ -66,6 +69,7 @@ public struct BackendError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Whether the context must be dropped with everything made from it.
     public var poisonsContext: Bool { code == .deviceLost }
 
+    /// Device, kernel, message and build log, without control characters.
     public var description: String {
         var text = device.map { "\($0): " } ?? ""
         text += kernel.map { "kernel \($0): " } ?? ""

@@ -28,7 +28,8 @@ package struct ProgramCacheStatistics: Sendable, Hashable {
 /// Programs by source, options and device: in memory, and as binaries on disk.
 ///
 /// Any fault of the disk cache leads to a build from source and is only counted. All members may be used from any
-/// thread; a program that two threads ask for at once is built once.
+/// thread; a program that two threads ask for at once is built once. On pocl a binary holds the machine code of the
+/// work-group sizes that have run by then, hence `storePending()`.
 package final class ProgramCache: Sendable {
     /// Where and how much a cache stores.
     package struct Configuration: Sendable, Hashable {
@@ -62,12 +63,15 @@ package final class ProgramCache: Sendable {
     package let configuration: Configuration
     private let folder: CacheFolder?
     private let slots = Mutex<[SlotKey: Slot]>([:])
+    private let pending = Mutex<[Pending]>([])
     private let counts = Mutex(ProgramCacheStatistics())
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
         folder = configuration.folder.map { CacheFolder(path: $0, maximumByteCount: configuration.maximumByteCount) }
     }
+
+    deinit { storePending() }
 
     package var statistics: ProgramCacheStatistics { counts.withLock { $0 } }
 
@@ -117,6 +121,18 @@ package final class ProgramCache: Sendable {
         }
     }
 
+    /// Writes the binaries of programs that were built from source and not written at once.
+    ///
+    /// To be called when their kernels have run with the sizes to come; takes a fifth of the time of their builds.
+    package func storePending() {
+        let programs = pending.withLock { pending in
+            let programs = pending
+            pending.removeAll()
+            return programs
+        }
+        for item in programs { store(item.program, item.key) }
+    }
+
     /// Forgets the programs in memory; those in use live on.
     package func removeAllInMemory() {
         slots.withLock { $0.removeAll() }
@@ -156,7 +172,12 @@ package final class ProgramCache: Sendable {
     ) throws(BackendError) -> Program {
         let program = try Program(device, source: source, options: options)
         counts.withLock { $0.sourceBuilds += 1 }
-        store(program, key)
+        guard folder != nil else { return program }
+        if device.info.isPocl {
+            pending.withLock { $0.append(Pending(program: program, key: key)) }
+        } else {
+            store(program, key)
+        }
         return program
     }
 
@@ -183,6 +204,11 @@ package final class ProgramCache: Sendable {
 
     private struct SlotKey: Hashable, Sendable {
         let device: ObjectIdentifier
+        let key: CacheKey
+    }
+
+    private struct Pending: Sendable {
+        let program: Program
         let key: CacheKey
     }
 

@@ -22,6 +22,7 @@ import Testing
         let source = scaleSource(7)
         let first = ProgramCache(.init(folder: folder.path))
         _ = try first.program(source: source, on: device)
+        first.storePending()
         #expect(first.statistics.stores == 1)
         let name = try #require(names(in: folder.path).first)
         try spoil("\(folder.path)/\(name)", damage, CacheKey(source: source, options: "", info: device.info))
@@ -33,6 +34,7 @@ import Testing
         #expect(second.statistics.hits == 0)
         #expect(second.statistics.sourceBuilds == 1)
         try expectScales(program, by: 7)
+        second.storePending()
 
         let isReplaceable = damage != .folderInstead
         #expect(second.statistics.stores == (isReplaceable ? 1 : 0))
@@ -110,6 +112,9 @@ import Testing
         #expect(first.statistics.memoryHits == 1)
         #expect(first.statistics.misses == 1)
         #expect(first.statistics.sourceBuilds == 1)
+        first.storePending()
+        first.storePending()
+        #expect(first.statistics.stores == 1)
         #expect(first.statistics.bytesWritten > 0)
 
         var status = stat()
@@ -148,8 +153,10 @@ import Testing
         Self.changes[change](&other)
         let foreign = ProgramCache(.init(folder: folder.path))
         _ = try foreign.program(source: source, options: "", on: device, as: other)
+        foreign.storePending()
         let cache = ProgramCache(.init(folder: folder.path))
         #expect(try cache.program(source: source, on: device).origin == .source)
+        cache.storePending()
         #expect(cache.statistics.misses == 1)
         #expect(names(in: folder.path).count == 2)
 
@@ -191,6 +198,7 @@ import Testing
             let program = try cache.program(source: scaleSource(factor), on: device)
             try expectScales(program, by: factor)
         }
+        cache.storePending()
         #expect(cache.statistics.sourceBuilds == 2)
         #expect(cache.statistics.storeFailures == 2)
         #expect(cache.statistics.stores == 0)
@@ -203,6 +211,7 @@ import Testing
         let cache = ProgramCache(.init(folder: nil))
         let program = try cache.program(source: scaleSource(4), on: try testDevice())
         try expectScales(program, by: 4)
+        cache.storePending()
         #expect(cache.statistics == ProgramCacheStatistics(sourceBuilds: 1))
     }
 
@@ -237,6 +246,26 @@ import Testing
         #expect(!names(in: folder.path).contains { $0.contains(".tmp-") })
     }
 
+    @Test func binariesOfPoclHoldWhatHasRun() throws {
+        let device = try testDevice()
+        let folder = try TemporaryFolder()
+        let idle = ProgramCache(.init(folder: folder.path))
+        _ = try idle.program(source: scaleSource(21), options: "-DIDLE", on: device)
+        idle.storePending()
+        let busy = ProgramCache(.init(folder: folder.path))
+        try expectScales(try busy.program(source: scaleSource(21), options: "-DBUSY", on: device), by: 21)
+        #expect(busy.statistics.stores == (device.info.isPocl ? 0 : 1))
+        busy.storePending()
+        #expect(busy.statistics.stores == 1)
+        if device.info.isPocl { #expect(busy.statistics.bytesWritten > idle.statistics.bytesWritten) }
+    }
+
+    @Test func aCacheStoresWhatIsPendingWhenItGoes() throws {
+        let folder = try TemporaryFolder()
+        _ = try ProgramCache(.init(folder: folder.path)).program(source: scaleSource(22), on: try testDevice())
+        #expect(names(in: folder.path).count == 1)
+    }
+
     @Test func failedBuildsAreNotStored() throws {
         let folder = try TemporaryFolder()
         let cache = ProgramCache(.init(folder: folder.path))
@@ -259,6 +288,7 @@ import Testing
                 let cache = ProgramCache(.init(folder: path))
                 let program = try cache.program(source: scaleSource(40 + thread % 2), on: device)
                 try expectScales(program, by: 40 + thread % 2)
+                cache.storePending()
                 if cache.statistics.rejected > 0 { failures.withLock { $0.append("rejected") } }
             } catch {
                 failures.withLock { $0.append("\(error)") }
