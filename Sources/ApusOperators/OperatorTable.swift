@@ -39,9 +39,11 @@ package struct OperatorTable: Sendable {
                 .at(node: node.name, operatorType: node.displayType)
         }
         do {
-            let anchor = try type.init(node)
-            guard let epilogue = node.epilogue else { return anchor }
-            return FusedOperator(anchor: anchor, epilogue: epilogue)
+            guard let epilogue = node.epilogue else { return try type.init(node) }
+            var anchor = node
+            anchor.inputs = Array(node.anchorInputs)
+            anchor.epilogue = nil
+            return FusedOperator(anchor: try type.init(anchor), epilogue: epilogue)
         } catch {
             throw error.at(node: node.name, operatorType: node.displayType)
         }

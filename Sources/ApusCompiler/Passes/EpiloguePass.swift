@@ -1,0 +1,98 @@
+import ApusGraph
+import ApusTensor
+
+extension GraphPass {
+    /// Pointwise nodes become the epilogue of the node that produces their operand.
+    package static let epilogue = GraphPass(
+        name: "epilogue",
+        summary: "pointwise nodes join the kernel of the node before them"
+    ) { graph, context throws(ModelError) in
+        let types = KnownTypes(graph, context)
+        var editor = GraphEditor(graph)
+        for index in editor.nodes.indices {
+            guard let node = editor.nodes[index], let output = node.outputs.first, let output,
+                let result = types[output], result.elementType.isFloatingPoint,
+                let formula = PointwiseFormula(node, context.table)?
+                    .inliningScalars(editor.graph, types, result: result)
+            else { continue }
+            for (id, position) in anchors(of: formula, readBy: index, result, editor, types) {
+                guard let anchor = editor.nodes[position],
+                    let fused = fuse(formula, of: id, into: anchor, output, types, context)
+                else { continue }
+                editor.replaceNode(at: position, with: nil)
+                editor.replaceNode(at: index, with: fused)
+                break
+            }
+        }
+        return editor.result
+    }
+
+    /// The operands that only this formula reads and that have its type, the best anchor first.
+    private static func anchors(
+        of formula: PointwiseFormula,
+        readBy index: Int,
+        _ result: TensorType,
+        _ editor: GraphEditor,
+        _ types: KnownTypes
+    ) -> [(id: ValueID, position: Int)] {
+        let candidates = formula.operands.compactMap { id -> (id: ValueID, position: Int, isContraction: Bool)? in
+            guard let (position, node) = editor.producer(of: id), editor.soleReader(of: id) == index,
+                node.outputs.first == id, editor.hasOneResult(node), types[id] == result
+            else { return nil }
+            return (id, position, PassContext.contractions.contains(node.operatorType))
+        }
+        return candidates.sorted { a, b in
+            a.isContraction != b.isContraction ? a.isContraction : a.position > b.position
+        }.map { ($0.id, $0.position) }
+    }
+
+    /// The anchor with the formula behind what it computes now; `nil` if that is not possible.
+    private static func fuse(
+        _ formula: PointwiseFormula,
+        of id: ValueID,
+        into anchor: Node,
+        _ output: ValueID,
+        _ types: KnownTypes,
+        _ context: PassContext
+    ) -> Node? {
+        var extras = anchor.epilogueInputs.compactMap { $0 }
+        var numbers: [Int] = []
+        for operand in formula.operands {
+            if operand == id {
+                numbers.append(0)
+            } else if let position = extras.firstIndex(of: operand) {
+                numbers.append(position + 1)
+            } else {
+                extras.append(operand)
+                numbers.append(extras.count)
+            }
+        }
+        let present = anchor.epilogue?.expression ?? .input(0)
+        let expression = formula.expression.substituting { numbers[$0] == 0 ? present : .input(numbers[$0]) }
+        let epilogue = Epilogue(expression: expression, inputCount: extras.count)
+        guard extras.count < PointwiseFormula.maximumOperands,
+            expression.operationCount <= PointwiseFormula.maximumOperations,
+            let result = types[output], fits(epilogue, extras, result, types), context.canFuse(anchor, epilogue)
+        else { return nil }
+        var node = anchor
+        node.inputs = Array(anchor.anchorInputs) + extras
+        node.outputs = [output]
+        node.epilogue = epilogue
+        return node
+    }
+
+    /// Whether the formula over the anchor's result gives that type again.
+    private static func fits(
+        _ epilogue: Epilogue,
+        _ extras: [ValueID],
+        _ result: TensorType,
+        _ types: KnownTypes
+    ) -> Bool {
+        var operands = [result]
+        for id in extras {
+            guard let type = types[id] else { return false }
+            operands.append(type)
+        }
+        return PointwiseFormula.type(of: epilogue.expression, operands) == result
+    }
+}

@@ -1,0 +1,67 @@
+package import ApusGraph
+package import ApusTensor
+
+/// Passes that run one after another, each checked against the invariants of a graph.
+package struct PassPipeline: Sendable {
+    package var passes: [GraphPass]
+
+    package init(_ passes: [GraphPass]) {
+        self.passes = passes
+    }
+
+    /// The passes that need no shapes: once a model.
+    package static let shapeFree = PassPipeline([
+        .shape, .constants, .identity, .pad, .batchNormalization, .deadCode,
+    ])
+
+    /// The passes over bound shapes: once a plan, with `PassContext.types`.
+    package static let bound = PassPipeline([
+        .shape, .constants, .identity, .pad, .batchNormalization, .deadCode, .epilogue, .pointwise, .epilogue,
+        .deadCode,
+    ])
+
+    /// Every pass that can be disabled, in the order of its first run.
+    package static let standard: [GraphPass] = {
+        var names: Set<String> = []
+        return (shapeFree.passes + bound.passes).filter { names.insert($0.name).inserted }
+    }()
+
+    /// Checks names given by a user.
+    ///
+    /// - Throws: `ModelError` with code `invalidInput` that lists the names, if one is no pass.
+    package static func check(disabled: Set<String>) throws(ModelError) {
+        let unknown = disabled.subtracting(standard.map(\.name)).sorted()
+        guard unknown.isEmpty else {
+            throw ModelError(
+                .invalidInput,
+                "there is no pass \(unknown.map { "\"\($0)\"" }.joined(separator: ", ")); the passes are "
+                    + standard.map(\.name).joined(separator: ", ")
+            )
+        }
+    }
+
+    /// Runs the passes.
+    ///
+    /// - Parameters:
+    ///   - disabled: names of passes to leave out.
+    ///   - report: called after each pass with what it changed.
+    /// - Throws: `ModelError` with code `invalidInput` if a disabled name is no pass, `invalidModel` if the graph breaks
+    ///   an invariant.
+    package func run(
+        _ graph: Graph,
+        disabled: Set<String> = [],
+        context: PassContext = PassContext(),
+        report: (PassReport) -> Void = { _ in }
+    ) throws(ModelError) -> Graph {
+        try Self.check(disabled: disabled)
+        try graph.validated(after: "import")
+        var graph = graph
+        for pass in passes where !disabled.contains(pass.name) {
+            let result = try pass.run(graph, context)
+            try result.validated(after: pass.name)
+            report(PassReport(pass: pass.name, before: graph, after: result))
+            graph = result
+        }
+        return graph
+    }
+}
