@@ -79,7 +79,7 @@ package struct ShapeBinder: Sendable {
         _ facts: [ValueID: ValueFact],
         _ graph: Graph
     ) throws(ModelError) -> [ValueFact] {
-        do {
+        do throws(ModelError) {
             let op = try table.makeOperator(node)
             var inputs: [ValueFact?] = []
             for id in node.inputs {

@@ -203,7 +203,7 @@ struct PlacedMemory {
 
 extension KernelLaunch {
     /// The memory of each tensor argument, in order.
-    package var tensorReferences: [BufferReference] {
+    var tensorReferences: [BufferReference] {
         arguments.compactMap { if case .tensor(let reference, _, _, _) = $0 { reference } else { nil } }
     }
 }

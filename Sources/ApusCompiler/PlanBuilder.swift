@@ -1,5 +1,5 @@
-package import ApusDevice
-package import ApusGraph
+import ApusDevice
+import ApusGraph
 package import ApusLowering
 package import ApusOperators
 package import ApusTensor

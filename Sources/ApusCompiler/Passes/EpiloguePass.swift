@@ -12,7 +12,7 @@ extension GraphPass {
         for index in editor.nodes.indices {
             guard let node = editor.nodes[index], let output = node.outputs.first, let output,
                 let result = types[output], result.elementType.isFloatingPoint,
-                let formula = PointwiseFormula(node, context.table)?
+                let formula = ValueFormula(node, context.table)?
                     .inliningScalars(editor.graph, types, result: result)
             else { continue }
             for (id, position) in anchors(of: formula, readBy: index, result, editor, types) {
@@ -29,7 +29,7 @@ extension GraphPass {
 
     /// The operands that only this formula reads and that have its type, the best anchor first.
     private static func anchors(
-        of formula: PointwiseFormula,
+        of formula: ValueFormula,
         readBy index: Int,
         _ result: TensorType,
         _ editor: GraphEditor,
@@ -48,7 +48,7 @@ extension GraphPass {
 
     /// The anchor with the formula behind what it computes now; `nil` if that is not possible.
     private static func fuse(
-        _ formula: PointwiseFormula,
+        _ formula: ValueFormula,
         of id: ValueID,
         into anchor: Node,
         _ output: ValueID,
@@ -70,8 +70,8 @@ extension GraphPass {
         let present = anchor.epilogue?.expression ?? .input(0)
         let expression = formula.expression.substituting { numbers[$0] == 0 ? present : .input(numbers[$0]) }
         let epilogue = Epilogue(expression: expression, inputCount: extras.count)
-        guard extras.count < PointwiseFormula.maximumOperands,
-            expression.operationCount <= PointwiseFormula.maximumOperations,
+        guard extras.count < ValueFormula.maximumOperands,
+            expression.operationCount <= ValueFormula.maximumOperations,
             let result = types[output], fits(epilogue, extras, result, types), context.canFuse(anchor, epilogue)
         else { return nil }
         var node = anchor
@@ -93,6 +93,6 @@ extension GraphPass {
             guard let type = types[id] else { return false }
             operands.append(type)
         }
-        return PointwiseFormula.type(of: epilogue.expression, operands) == result
+        return ValueFormula.type(of: epilogue.expression, operands) == result
     }
 }

@@ -11,7 +11,7 @@ extension GraphPass {
         var editor = GraphEditor(graph)
         for index in editor.nodes.indices {
             guard var node = editor.nodes[index], let output = node.outputs.first, let output,
-                let result = types[output], var formula = PointwiseFormula(node, context.table)
+                let result = types[output], var formula = ValueFormula(node, context.table)
             else { continue }
             while let (position, merged) = mergeOne(formula, at: index, result, editor, types, context) {
                 formula = merged
@@ -32,18 +32,18 @@ extension GraphPass {
 
     /// The formula with one of its producers merged in, and the producer's position.
     private static func mergeOne(
-        _ formula: PointwiseFormula,
+        _ formula: ValueFormula,
         at index: Int,
         _ result: TensorType,
         _ editor: GraphEditor,
         _ types: KnownTypes,
         _ context: PassContext
-    ) -> (Int, PointwiseFormula)? {
+    ) -> (Int, ValueFormula)? {
         for id in formula.operands {
             guard let (position, producer) = editor.producer(of: id), let type = types[id],
-                type.elementCount == result.elementCount, PointwiseFormula.elementTypes.contains(type.elementType),
+                type.elementCount == result.elementCount, ValueFormula.elementTypes.contains(type.elementType),
                 editor.soleReader(of: id) == index,
-                let inner = PointwiseFormula(producer, context.table), inner.type(types) == type,
+                let inner = ValueFormula(producer, context.table), inner.type(types) == type,
                 let merged = formula.substituting(id, inner)?.inliningScalars(editor.graph, types, result: result),
                 merged.isWithinLimits, merged.type(types) == result
             else { continue }

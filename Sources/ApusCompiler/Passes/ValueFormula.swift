@@ -3,7 +3,7 @@ import ApusOperators
 import ApusTensor
 
 /// A pointwise node as a formula over distinct values.
-struct PointwiseFormula {
+struct ValueFormula {
     var expression: PointwiseExpression
     /// The value of each operand; every one occurs in the expression.
     var operands: [ValueID]
@@ -12,9 +12,9 @@ struct PointwiseFormula {
     static let maximumOperands = 8
     /// Longer formulas are not worth their compile time.
     static let maximumOperations = 64
-    /// Types whose arithmetic a formula keeps between its functions; narrower integers wrap or saturate at every node.
+    /// Types whose arithmetic a formula keeps between its functions; other integers wrap at every node.
     static let elementTypes: Set<ElementType> = [
-        .float32, .float64, .float16, .bfloat16, .bool, .int32, .int64, .uint32, .uint64,
+        .float32, .float64, .float16, .bfloat16, .bool, .int64,
     ]
 
     /// The formula of a node, `nil` if it is not pointwise.
@@ -47,17 +47,17 @@ struct PointwiseFormula {
     }
 
     /// The formula with one operand replaced by the formula that produces it.
-    func substituting(_ id: ValueID, _ producer: PointwiseFormula) -> PointwiseFormula? {
+    func substituting(_ id: ValueID, _ producer: ValueFormula) -> ValueFormula? {
         guard let position = operands.firstIndex(of: id) else { return nil }
         let base = operands.count
         let merged = expression.substituting { input in
             input == position ? producer.expression.substituting { .input(base + $0) } : .input(input)
         }
-        return PointwiseFormula(merged) { $0 < base ? operands[$0] : producer.operands[$0 - base] }
+        return ValueFormula(merged) { $0 < base ? operands[$0] : producer.operands[$0 - base] }
     }
 
     /// The formula with operands that are single constant numbers written into it, where its type stays the same.
-    func inliningScalars(_ graph: Graph, _ types: KnownTypes, result: TensorType) -> PointwiseFormula {
+    func inliningScalars(_ graph: Graph, _ types: KnownTypes, result: TensorType) -> ValueFormula {
         var values: [Int: Double] = [:]
         for (index, id) in operands.enumerated() {
             guard let tensor = graph.constantTensor(id), tensor.elementCount == 1, tensor.elementType != .bool,
@@ -68,7 +68,7 @@ struct PointwiseFormula {
         }
         guard !values.isEmpty, values.count < operands.count else { return self }
         let inlined = expression.substituting { index in values[index].map { .constant($0) } ?? .input(index) }
-        guard inlined.isTyped, let formula = PointwiseFormula(inlined, { operands[$0] }),
+        guard inlined.isTyped, let formula = ValueFormula(inlined, { operands[$0] }),
             formula.type(types) == result
         else { return self }
         return formula
