@@ -22,4 +22,4 @@ lint:
 	@Scripts/format.sh --lint
 
 clean:
-	rm -rf .build .cache
+	rm -rf .build .build-* .cache

@@ -12,7 +12,7 @@ Scripts/test.sh
 step "comparison with ONNX Runtime"
 Scripts/bench.sh --check
 step "thread sanitizer"
-swift test --scratch-path .build/thread --sanitize thread --filter ApusTests
+swift test --scratch-path .build-thread --sanitize thread --filter ApusTests
 step "fuzzing the importer for ${FUZZ_SECONDS:=600} seconds"
 export FUZZ_SECONDS
 Scripts/fuzz.sh
