@@ -1,0 +1,98 @@
+// Depthwise convolution of channels-last tensors, 1 to 3 spatial axes: one work-item computes MR neighbouring pixels of
+// row_block output rows x VECTOR channels.
+//
+// input    element (n, d, y, x, c) at input_offset + n * input_pitch_n + d * input_pitch_d + y * input_pitch_h +
+//          x * input_pitch_w + c; the offset points at the first pixel that the window of output pixel 0 touches
+//          (interior pixel 0 minus the pads), and every pixel that a window touches is readable: the halo holds zeros.
+// weights  packed by depthwise_pack: [kd][kh][kw][roundup(channels, VECTOR)], offset a multiple of 16.
+// output   addressed like the input; offset of interior pixel 0.
+// channels   number of channels; roundup(channels, VECTOR) must be readable in the input, of any value (the arena
+//          beyond the tensor will do). output_w >= MR.
+// MULTIPLIER (channels per group of the output): output channel c reads input channel c / MULTIPLIER; 1 unless defined,
+//          `channels` counts output channels.
+//
+// Global size, local size (1, 1, 1): (ceil(channels / VECTOR), ceil(output_w / MR), batch * output_d *
+// ceil(output_h / row_block)). Take the largest row_block that leaves some 16 work-items per core.
+//
+// The last tile of a row is shifted to end at output_w; pixels are stored once, so an epilogue operand may be the
+// output. Tunables: MR, VECTOR; KERNEL_W and KERNEL_H, STRIDE_W, DILATION_W: the sizes as constants, which unrolls the
+// window (they must equal the arguments); epilogue: epilogue.cl.
+#ifndef VECTOR
+#define VECTOR 16
+#endif
+#undef NR
+#define NR VECTOR
+#ifndef MULTIPLIER
+#define MULTIPLIER 1
+#endif
+#include "microkernel/tile.cl"
+
+#ifndef KERNEL_H
+#define KERNEL_H kernel_h
+#endif
+#ifndef KERNEL_W
+#define KERNEL_W kernel_w
+#endif
+
+#if MULTIPLIER == 1
+#define LOAD_PIXEL(p) LOAD_VECTOR(p)
+#else
+FLOATV load_spread(__global const float *p, int lane) {
+    float lanes[VECTOR];
+    for (int i = 0; i < VECTOR; ++i)
+        lanes[i] = p[(lane + i) / MULTIPLIER];
+    return LOAD_VECTOR(lanes);
+}
+#define LOAD_PIXEL(p) load_spread(p, lane)
+#endif
+
+#define TAP_ROW(r) acc_##r##_0 = fma(LOAD_PIXEL(a + (r)*step), weight, acc_##r##_0);
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+depthwise_direct(__global const float *input, long input_offset, int input_pitch_n, int input_pitch_d,
+                 int input_pitch_h, int input_pitch_w, __global const float *weights, long weights_offset,
+                 __global float *output, long output_offset, int output_pitch_n, int output_pitch_d, int output_pitch_h,
+                 int output_pitch_w, int output_d, int output_h, int output_w, int channels, int kernel_d, int kernel_h,
+                 int kernel_w, int stride_d, int stride_h, int stride_w, int dilation_d, int dilation_h, int dilation_w,
+                 int row_block BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
+    const int c = get_global_id(0) * VECTOR;
+    const int tile = get_global_id(1);
+    const int blocks = (output_h + row_block - 1) / row_block;
+    const int plane = (int)get_global_id(2) / blocks;
+    const int first_y = ((int)get_global_id(2) - plane * blocks) * row_block;
+    const int end_y = min(first_y + row_block, output_h);
+    const int n = plane / output_d, d = plane - n * output_d;
+    const int x = min(tile * MR, output_w - MR);
+#if MULTIPLIER != 1
+    const int lane = c % MULTIPLIER;
+#endif
+    const int weight_pitch = (channels + VECTOR - 1) / VECTOR * VECTOR;
+    const long step = (long)stride_w * input_pitch_w;
+    const long jump_w = (long)dilation_w * input_pitch_w;
+    __global const float *origin = input + input_offset + (long)n * input_pitch_n +
+                                   (long)(d * stride_d) * input_pitch_d + (long)(x * stride_w) * input_pitch_w +
+                                   c / MULTIPLIER;
+    __global float *out_plane =
+        output + output_offset + (long)n * output_pitch_n + (long)d * output_pitch_d + (long)x * output_pitch_w + c;
+
+    for (int y = first_y; y < end_y; ++y) {
+        __global const float *row = origin + (long)(y * stride_h) * input_pitch_h;
+        __global const float *w = weights + weights_offset + c;
+        TILE_ZERO
+        for (int kd = 0; kd < kernel_d; ++kd) {
+#pragma unroll
+            for (int kh = 0; kh < KERNEL_H; ++kh) {
+                __global const float *a =
+                    row + (long)(kd * dilation_d) * input_pitch_d + (long)(kh * dilation_h) * input_pitch_h;
+#pragma unroll
+                for (int kw = 0; kw < KERNEL_W; ++kw) {
+                    const FLOATV weight = LOAD_VECTOR(w);
+                    ROWS(TAP_ROW)
+                    a += jump_w;
+                    w += weight_pitch;
+                }
+            }
+        }
+        TILE_STORE(out_plane + (long)y * output_pitch_h, output_pitch_w, tile * MR - x, MR, channels - c, n, d, y, x, c)
+    }
+}
