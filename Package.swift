@@ -62,11 +62,17 @@ let package = Package(
             "ApusBackends",
             ["ApusCompiler", "ApusLowering", "ApusOperators", "ApusGraph", "ApusTensor", "ApusDevice", "ApusOpenCL"]
         ),
-        module("ApusONNXProto", [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
+        .target(
+            name: "ApusONNXProto",
+            dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            exclude: ["onnx.proto"],
+            swiftSettings: settings
+        ),
+        .target(name: "CLinuxFile"),
         module(
             "ApusONNX",
             [
-                "ApusOperators", "ApusGraph", "ApusTensor", "ApusONNXProto",
+                "ApusGraph", "ApusTensor", "ApusONNXProto", "CLinuxFile",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ]
         ),
