@@ -1,2 +1,11 @@
 /// The convolution operators by ONNX name.
-package let convolutionOperators: [(String, any Operator.Type)] = []
+package let convolutionOperators: [(String, any Operator.Type)] = [
+    ("AveragePool", Pooling.self),
+    ("Conv", Conv.self),
+    ("ConvTranspose", ConvTranspose.self),
+    ("GlobalAveragePool", Pooling.self),
+    ("GlobalLpPool", Pooling.self),
+    ("GlobalMaxPool", Pooling.self),
+    ("LpPool", Pooling.self),
+    ("MaxPool", Pooling.self),
+]
