@@ -109,7 +109,7 @@ import Testing
         }
         let event = try queue.enqueueMarker()
         try event.wait()
-        #expect(throws: BackendError.self) { try event.times() }
+        if device.info.isPocl { #expect(throws: BackendError.self) { try event.times() } }
     }
 
     @Test func aKernelKeepsItsBuffers() throws {
@@ -134,7 +134,7 @@ import Testing
         #expect(error?.code == .buildFailed)
         #expect(error?.device == device.info.name)
         let log = try #require(error?.buildLog)
-        #expect(log.contains("family/broken.cl:2:12"))
+        if device.info.isPocl { #expect(log.contains("family/broken.cl:2:12")) }
         #expect(log.contains("undefined_name"))
         #expect(error?.description.contains("undefined_name") == true)
         let optionError = #expect(throws: BackendError.self) {
