@@ -1,2 +1,22 @@
 /// The lowerings of the movement operators by ONNX name.
-package let movementLowerings: [(String, any OperatorLowering.Type)] = []
+package let movementLowerings: [(String, any OperatorLowering.Type)] = [
+    ("Reshape", ReshapingLowering.self),
+    ("Flatten", ReshapingLowering.self),
+    ("Squeeze", ReshapingLowering.self),
+    ("Unsqueeze", ReshapingLowering.self),
+    ("Identity", IdentityLowering.self),
+    ("Dropout", IdentityLowering.self),
+    ("BitCast", IdentityLowering.self),
+    ("CastLike", CastLikeLowering.self),
+    ("Transpose", TransposeLowering.self),
+    ("Slice", SliceLowering.self),
+    ("Expand", ExpandLowering.self),
+    ("Tile", TileLowering.self),
+    ("Concat", ConcatLowering.self),
+    ("Split", SplitLowering.self),
+    ("DepthToSpace", DepthToSpaceLowering.self),
+    ("SpaceToDepth", SpaceToDepthLowering.self),
+    ("Pad", PadLowering.self),
+    ("Gather", GatherLowering.self),
+    ("GatherElements", GatherElementsLowering.self),
+]

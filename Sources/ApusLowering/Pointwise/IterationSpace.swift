@@ -74,6 +74,9 @@ package struct IterationSpace: Sendable, Hashable {
         }
     }
 
+    /// Gives an operand other pitches, by axis of the space.
+    package mutating func replacePitches(_ operand: Int, _ pitches: [Int]) { self.pitches[operand] = pitches }
+
     package var elementCount: Int { extents.reduce(1, *) }
     package var innerExtent: Int { extents[extents.count - 1] }
     package var rowCount: Int { extents.dropLast().reduce(1, *) }
@@ -122,14 +125,23 @@ package struct WorkSplit: Sendable, Hashable {
 
     /// Splits rows of elements: whole chunks of rows for a CPU, one vector a work-item for a GPU.
     ///
-    /// - Parameter weight: the rough cost of one element, in simple operations.
-    package init(rows: Int, innerExtent: Int, lanes: Int, weight: Int, device: DeviceInfo) {
+    /// - Parameters:
+    ///   - weight: the rough cost of one element, in simple operations.
+    ///   - granularity: the smallest segment of a row worth a work-item of its own on a CPU, in elements.
+    package init(
+        rows: Int,
+        innerExtent: Int,
+        lanes: Int,
+        weight: Int,
+        granularity: Int = 64,
+        device: DeviceInfo
+    ) {
         switch device.executionModel {
         case .workItemTile:
             let total = rows * innerExtent
             let items = Self.items(total: total, weight: weight, device: device)
             let share = max(1, (total + items - 1) / items)
-            let step = 64
+            let step = granularity
             segment = share >= innerExtent ? innerExtent : min(innerExtent, (share + step - 1) / step * step)
             segment = max(1, segment)
             segmentsPerRow = max(1, (innerExtent + segment - 1) / segment)

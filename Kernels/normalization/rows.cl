@@ -1,0 +1,114 @@
+// Normalizes rows of floats: (x - mean) / sqrt(variance + epsilon) * scale + bias, or x / sqrt(mean of squares +
+// epsilon)
+// * scale without CENTERS. Rows of `size` elements without gaps; scale and bias hold `size` elements; input and output
+// may be the same memory.
+//
+// normalization_rows: a work-item computes `rows_per_item` rows. Global size: rows / rows_per_item, rounded up.
+// normalization_rows_group: a work-group of GROUP computes one row. Global size: rows * GROUP.
+// Tunables: VECTOR, lanes; CENTERS; HAS_BIAS; GROUP.
+#include "microkernel/lanes.cl"
+
+#ifdef HAS_BIAS
+#define ROW_BIAS , __global const float *bias, long bias_offset
+#define BIASED(LOAD, v, i) ((v) + LOAD(bias + bias_offset + (i)))
+#else
+#define ROW_BIAS
+#define BIASED(LOAD, v, i) (v)
+#endif
+
+float rows_sum(FLOATV v) {
+    float lanes[VECTOR];
+    STORE_VECTOR(v, lanes);
+    float sum = 0.0f;
+    for (int i = 0; i < VECTOR; ++i)
+        sum += lanes[i];
+    return sum;
+}
+
+// The sum of MAP(x) over a row.
+#define ROW_SUM(result, MAP)                                                                                           \
+    {                                                                                                                  \
+        int i = 0;                                                                                                     \
+        while (i + VECTOR <= size) {                                                                                   \
+            FLOATV block = (FLOATV)(0.0f);                                                                             \
+            const int end = min(i + 64 * VECTOR, size);                                                                \
+            for (; i + VECTOR <= end; i += VECTOR) {                                                                   \
+                const FLOATV x = LOAD_VECTOR(p + i);                                                                   \
+                block += MAP(x);                                                                                       \
+            }                                                                                                          \
+            result += rows_sum(block);                                                                                 \
+        }                                                                                                              \
+        for (; i < size; ++i) {                                                                                        \
+            const float x = p[i];                                                                                      \
+            result += MAP(x);                                                                                          \
+        }                                                                                                              \
+    }
+#define ROW_VALUE(x) (x)
+#define ROW_SQUARE(x) (((x)-mean) * ((x)-mean))
+
+__kernel void normalization_rows(__global const float *input, long input_offset, __global const float *scale,
+                                 long scale_offset ROW_BIAS, __global float *output, long output_offset, int size,
+                                 int rows, int rows_per_item, float epsilon) {
+    const int first = (int)get_global_id(0) * rows_per_item;
+    const int last = min(first + rows_per_item, rows);
+    __global const float *s = scale + scale_offset;
+    for (int row = first; row < last; ++row) {
+        __global const float *p = input + input_offset + (long)row * size;
+        __global float *q = output + output_offset + (long)row * size;
+        float mean = 0.0f, squares = 0.0f;
+#ifdef CENTERS
+        ROW_SUM(mean, ROW_VALUE)
+        mean /= (float)size;
+#endif
+        ROW_SUM(squares, ROW_SQUARE)
+        const float factor = 1.0f / sqrt(squares / (float)size + epsilon);
+        int i = 0;
+        for (; i + VECTOR <= size; i += VECTOR) {
+            const FLOATV v = (LOAD_VECTOR(p + i) - mean) * factor * LOAD_VECTOR(s + i);
+            STORE_VECTOR(BIASED(LOAD_VECTOR, v, i), q + i);
+        }
+        for (; i < size; ++i) {
+            const float v = (p[i] - mean) * factor * s[i];
+            q[i] = BIASED(LOAD_LANE, v, i);
+        }
+    }
+}
+
+#ifdef GROUP
+float rows_group_sum(float value, __local float *shared) {
+    const int lane = get_local_id(0);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    shared[lane] = value;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int width = GROUP / 2; width > 0; width /= 2) {
+        if (lane < width)
+            shared[lane] += shared[lane + width];
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    return shared[0];
+}
+
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+normalization_rows_group(__global const float *input, long input_offset, __global const float *scale,
+                         long scale_offset ROW_BIAS, __global float *output, long output_offset, int size,
+                         float epsilon) {
+    __local float shared[GROUP];
+    const int lane = get_local_id(0);
+    __global const float *p = input + input_offset + (long)get_group_id(0) * size;
+    __global float *q = output + output_offset + (long)get_group_id(0) * size;
+    float mean = 0.0f, squares = 0.0f;
+#ifdef CENTERS
+    for (int i = lane; i < size; i += GROUP)
+        mean += p[i];
+    mean = rows_group_sum(mean, shared) / (float)size;
+#endif
+    for (int i = lane; i < size; i += GROUP)
+        squares += ROW_SQUARE(p[i]);
+    squares = rows_group_sum(squares, shared);
+    const float factor = 1.0f / sqrt(squares / (float)size + epsilon);
+    for (int i = lane; i < size; i += GROUP) {
+        const float v = (p[i] - mean) * factor * scale[scale_offset + i];
+        q[i] = BIASED(LOAD_LANE, v, i);
+    }
+}
+#endif
