@@ -40,8 +40,8 @@
 #define EACH(M)                                                                                                        \
     M(0, 0)                                                                                                            \
     M(1, 1)                                                                                                            \
-    M(2, 2) M(3, 3) M(4, 4) M(5, 5) M(6, 6) M(7, 7) M(8, 8) M(9, 9) M(a, 10) M(b, 11) M(c, 12) M(d, 13) M(e, 14)       \
-        M(f, 15)
+    M(2, 2)                                                                                                            \
+    M(3, 3) M(4, 4) M(5, 5) M(6, 6) M(7, 7) M(8, 8) M(9, 9) M(a, 10) M(b, 11) M(c, 12) M(d, 13) M(e, 14) M(f, 15)
 #define LOAD_ROW(name, j0) const uint16 r##name = vload16(0, p + (long)(j0)*source_pitch);
 #define STORE_ROW(name, i0) vstore16(w##name, 0, q + (long)(i0)*target_pitch);
 #endif

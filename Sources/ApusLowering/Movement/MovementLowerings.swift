@@ -19,4 +19,5 @@ package let movementLowerings: [(String, any OperatorLowering.Type)] = [
     ("Pad", PadLowering.self),
     ("Gather", GatherLowering.self),
     ("GatherElements", GatherElementsLowering.self),
+    ("Resize", ResizeLowering.self),
 ]

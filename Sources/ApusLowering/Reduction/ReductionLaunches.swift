@@ -8,7 +8,7 @@ struct ScratchLaunches {
     /// The bytes of each scratch buffer.
     var scratchBytes: [Int] = []
 
-    /// A dense float32 scratch tensor.
+    /// A dense scratch tensor.
     mutating func makeScratch(_ shape: [Int], _ elementType: ElementType = .float32) -> StridedView {
         scratchBytes.append(max(1, shape.reduce(1, *)) * elementType.bitWidth / 8)
         return StridedView(
