@@ -34,7 +34,7 @@ package final class OpenCLExecutor: Executor {
         self.graph = try PassPipeline.shapeFree.run(
             graph,
             disabled: options.disabledPasses,
-            PassContext(limits: options.limits)
+            context: PassContext(limits: options.limits)
         )
         store = ConstantStore(device, self.graph.constants)
         builder = ProgramBuilder(device: device, cache: cache)
@@ -54,7 +54,7 @@ package final class OpenCLExecutor: Executor {
             bound.graph = try PassPipeline.bound.run(
                 bound.graph,
                 disabled: options.disabledPasses,
-                PassContext(limits: options.limits, types: bound.types)
+                context: PassContext(types: bound.types, limits: options.limits)
             )
             if options.observesValues {
                 let produced = bound.graph.nodes.flatMap { $0.outputs.compactMap { $0 } }

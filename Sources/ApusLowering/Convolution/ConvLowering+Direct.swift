@@ -1,0 +1,101 @@
+import ApusDevice
+import ApusGraph
+import ApusTensor
+
+extension ConvLowering {
+    /// `convolution/direct.cl`: a work-item computes a run of pixels by a panel of channels.
+    static func lowerDirect(
+        _ call: OperatorCall,
+        _ problem: ConvolutionProblem,
+        _ context: LoweringContext
+    ) throws(ModelError) -> LoweredNode {
+        let width = context.device.vectorWidth
+        let input = problem.input
+        let output = problem.output
+        var kernel = problem.kernel3
+        var groupInputs = problem.groupInputs
+        var outputExtents = output.extents
+        var lines = output.batch * output.extents[0] * output.extents[1]
+        let stridesAreOne = problem.strides3.allSatisfy { $0 == 1 }
+        if problem.taps == 1, stridesAreOne, input.isSingleRow, output.isSingleRow,
+            problem.geometry.padsBegin.allSatisfy({ $0 == 0 }), problem.haloAfter.allSatisfy({ $0 == 0 }),
+            EpilogueSource.addressesSingleRow(call)
+        {
+            outputExtents = [1, 1, output.batch * output.extents.reduce(1, *)]
+            lines = 1
+        } else if problem.conv.group == 1, problem.dilations3[2] == 1, input.pitches[3] == groupInputs {
+            groupInputs *= kernel[2]
+            kernel[2] = 1
+        }
+        let tile = WorkItemTile.best(
+            rows: outputExtents[2],
+            lines: lines,
+            columns: problem.groupOutputs,
+            depth: problem.taps * problem.groupInputs,
+            computeUnits: context.device.computeUnits,
+            vectorWidth: width
+        )
+        let panels = ceilingDivision(problem.groupOutputs, tile.columns)
+        let items = problem.conv.group * panels
+        let depth = problem.taps * problem.groupInputs
+        let packedElements = items * depth * tile.columns
+        let pack = KernelLaunch(
+            program: KernelProgram(file: "convolution/pack.cl"),
+            kernel: "convolution_pack",
+            arguments: [
+                problem.weights.argument(),
+                .tensor(.scratch(0), offset: 0, elementBytes: 4, access: .write),
+                .int(problem.groupInputs), .int(problem.groupOutputs), .int(problem.taps), .int(tile.columns),
+            ],
+            globalSize: [depth, items],
+            localSize: nil
+        )
+        let panelAxis = panelAxis(problem, tile, lines: lines, packedBytes: packedElements * 4)
+        let isPadded = problem.conv.group == 1 && output.isPadded(to: width)
+        let epilogue = try EpilogueSource(call, bias: problem.bias, isPadded: isPadded)
+        var program = KernelProgram(
+            file: "convolution/direct.cl",
+            defines: tile.defines,
+            generated: epilogue.generated
+        )
+        program.defines.merge(epilogue.defines) { $1 }
+        var arguments: [KernelArgument] = [input.operand.argument(skipping: problem.windowOffset)]
+        arguments += input.pitches.map { .int($0) }
+        arguments += [.tensor(.scratch(0), offset: 0, elementBytes: 4, access: .read), output.operand.argument(.write)]
+        arguments += output.pitches.map { .int($0) }
+        arguments += outputExtents.map { .int($0) }
+        arguments += [.int(groupInputs), .int(problem.groupOutputs)]
+        arguments += (kernel + problem.strides3 + problem.dilations3).map { .int($0) }
+        arguments += [.int(panelAxis)] + epilogue.arguments
+        var globalSize = [ceilingDivision(outputExtents[2], tile.rows), lines, lines]
+        globalSize[panelAxis] = items
+        let launch = KernelLaunch(
+            program: program,
+            kernel: "convolution_direct",
+            arguments: arguments,
+            globalSize: globalSize,
+            localSize: [1, 1, 1]
+        )
+        return LoweredNode(
+            launches: [pack, launch],
+            scratchBytes: [packedElements * 4],
+            inPlaceInputs: epilogue.inPlaceInputs
+        )
+    }
+
+    /// 2 keeps a panel of weights in cache over all rows, 1 keeps a row of pixels over all panels: the one that moves
+    /// fewer bytes past the second-level cache.
+    private static func panelAxis(
+        _ problem: ConvolutionProblem,
+        _ tile: WorkItemTile,
+        lines: Int,
+        packedBytes: Int
+    ) -> Int {
+        let cacheBytes = 512 << 10
+        let inputBytes = problem.input.operand.type.byteCount
+        let panels = ceilingDivision(problem.groupOutputs, tile.columns) * problem.conv.group
+        let keepingPanel = packedBytes + (inputBytes > cacheBytes ? panels * inputBytes : inputBytes)
+        let keepingRow = inputBytes + (packedBytes > cacheBytes ? lines * packedBytes : packedBytes)
+        return keepingRow < keepingPanel ? 1 : 2
+    }
+}

@@ -1,0 +1,82 @@
+package import ApusGraph
+package import ApusOperators
+package import ApusTensor
+
+/// `Conv` in float32 on channels-last data.
+enum ConvLowering: OperatorLowering {
+    static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
+        var input = LayoutRequest.channelsLast
+        if let problem = try? ConvolutionProblem(call), context.device.executionModel == .workItemTile {
+            input = .channelsLast(
+                haloBefore: [0, 0] + problem.geometry.padsBegin,
+                haloAfter: [0, 0] + problem.haloAfter
+            )
+        }
+        var inputs: [LayoutRequest] = [input] + call.anchorInputs.dropFirst().map { _ in .canonical }
+        inputs += EpilogueSource.layoutRequests(call)
+        return LayoutRequests(inputs: inputs, outputs: [.channelsLast])
+    }
+
+    static func lower(_ call: OperatorCall, _ context: LoweringContext) throws(ModelError) -> LoweredNode {
+        let problem = try ConvolutionProblem(call)
+        for operand in call.inputs + call.outputs {
+            guard let operand else { continue }
+            guard operand.type.elementType == .float32 else {
+                throw ModelError(.unsupported, "no convolution kernel for \(operand.type.elementType)")
+            }
+        }
+        switch context.device.executionModel {
+        case .workItemTile:
+            if problem.isDepthwise { return try lowerDepthwise(call, problem, context) }
+            return try lowerDirect(call, problem, context)
+        case .workGroupTile: return try lowerPortable(call, problem, context)
+        }
+    }
+}
+
+/// A convolution with its geometry resolved.
+struct ConvolutionProblem {
+    let conv: Conv
+    let geometry: WindowGeometry
+    let input: SpatialOperand
+    let weights: Operand
+    let bias: Operand?
+    let output: SpatialOperand
+
+    init(_ call: OperatorCall) throws(ModelError) {
+        guard let conv = call.anchor as? Conv else { throw ModelError(.invalidModel, "the operator is not Conv") }
+        self.conv = conv
+        input = try SpatialOperand(call.input(0))
+        weights = try call.input(1)
+        bias = call.anchorInputs.count > 2 ? call.inputs[2] : nil
+        output = try SpatialOperand(call.output(0))
+        geometry = try conv.geometry(input: input.operand.type.shape, kernel: weights.type.shape)
+    }
+
+    var groupInputs: Int { weights.type.shape[1] }
+    var groupOutputs: Int { weights.type.shape[0] / max(conv.group, 1) }
+    var taps: Int { geometry.kernel.reduce(1, *) }
+
+    /// One input and one output channel a group.
+    var isDepthwise: Bool { conv.group > 1 && groupInputs == 1 && groupOutputs == 1 }
+
+    /// The zeros that windows touch behind the last element, by spatial axis.
+    var haloAfter: [Int] {
+        geometry.kernel.indices.map { axis in
+            let reach =
+                (geometry.output[axis] - 1) * geometry.strides[axis]
+                + (geometry.kernel[axis] - 1) * geometry.dilations[axis] + 1
+            return max(reach - geometry.padsBegin[axis] - input.operand.type.shape[axis + 2], 0)
+        }
+    }
+
+    /// From the first interior element back to the first that a window touches, in elements.
+    var windowOffset: Int {
+        -zip(geometry.padsBegin, input.layout.pitches[2...]).reduce(0) { $0 + $1.0 * $1.1 }
+    }
+
+    /// Kernel, strides and dilations as the kernels take them: depth, height, width.
+    var kernel3: [Int] { SpatialOperand.filled(geometry.kernel, with: 1) }
+    var strides3: [Int] { SpatialOperand.filled(geometry.strides, with: 1) }
+    var dilations3: [Int] { SpatialOperand.filled(geometry.dilations, with: 1) }
+}
