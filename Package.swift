@@ -99,7 +99,7 @@ let package = Package(
             name: "ApusCommand",
             dependencies: [
                 "Apus", "ApusVerification", "ApusONNX", "ApusBackends", "ApusCompiler", "ApusLowering",
-                "ApusOperators", "ApusGraph", "ApusTensor", "ApusDevice", "ApusOpenCL", "CImage",
+                "ApusOperatorSuite", "ApusOperators", "ApusGraph", "ApusTensor", "ApusDevice", "ApusOpenCL", "CImage",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

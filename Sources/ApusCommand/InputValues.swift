@@ -1,0 +1,62 @@
+import Apus
+import ApusONNX
+import ApusOperatorSuite
+import ApusTensor
+import Foundation
+
+/// Reads a `.npy` or `.pb` file.
+///
+/// - Throws: `ModelError` that names the file.
+func readValue(_ path: String) throws -> RuntimeValue {
+    guard let data = FileManager.default.contents(atPath: path) else {
+        throw ModelError(.invalidFile, "the file cannot be read", file: path)
+    }
+    do throws(ModelError) {
+        if path.hasSuffix(".npy") { return .tensor(try Tensor(npy: [UInt8](data))) }
+        if path.hasSuffix(".pb") { return try ONNXImporter.value(bytes: [UInt8](data)) }
+    } catch {
+        throw error.at(file: path)
+    }
+    throw ModelError(.invalidInput, "expected a .npy or .pb file", file: path)
+}
+
+/// The shape an input is bound to: what the user gave, else what the model declares with 1 for every free axis.
+///
+/// - Throws: `ModelError` with code `invalidInput` if the rank is unknown or a given shape does not fit.
+func boundType(_ port: Model.Port, _ given: [Int]?) throws(ModelError) -> TensorType {
+    guard let elementType = port.elementType else {
+        throw ModelError(.unsupported, "the input \"\(port.name)\" (\(port.description)) cannot be made; use --input")
+    }
+    if let given {
+        if let shape = port.shape {
+            guard shape.count == given.count, zip(shape, given).allSatisfy({ $0 == nil || $0 == $1 }) else {
+                throw ModelError(
+                    .invalidInput, "the input \"\(port.name)\" is \(port.description), found the shape \(given)")
+            }
+        }
+        return TensorType(elementType, given)
+    }
+    guard let shape = port.shape else {
+        throw ModelError(.invalidInput, "the rank of the input \"\(port.name)\" is unknown; use --shape")
+    }
+    return TensorType(elementType, shape.map { $0 ?? 1 })
+}
+
+/// Values for the inputs that the user left out: floats uniform in [-1, 1), integers and bools 0 or 1.
+func seededInputs(
+    _ model: Model,
+    shapes: [String: [Int]],
+    given: [String: RuntimeValue]
+) throws -> [String: RuntimeValue] {
+    if let unknown = shapes.keys.sorted().first(where: { name in !model.inputs.contains { $0.name == name } }) {
+        throw ModelError(.invalidInput, "the model has no input \"\(unknown)\"")
+    }
+    var result = given
+    for (index, port) in model.inputs.enumerated() where result[port.name] == nil {
+        let type = try boundType(port, shapes[port.name])
+        var generator = SeededGenerator(seed: UInt64(index) + 1)
+        let range = type.elementType.isFloatingPoint ? -1.0...1.0 : 0.0...1.99
+        result[port.name] = .tensor(try generator.tensor(try type.validated(), in: range))
+    }
+    return result
+}
