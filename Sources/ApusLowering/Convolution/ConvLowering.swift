@@ -50,7 +50,7 @@ struct ConvolutionProblem {
         weights = try call.input(1)
         bias = call.anchorInputs.count > 2 ? call.inputs[2] : nil
         output = try SpatialOperand(call.output(0))
-        geometry = try conv.geometry(input: input.operand.type.shape, kernel: weights.type.shape)
+        geometry = try conv.geometry(input: input.operand.type.shape, weight: weights.type.shape)
     }
 
     var groupInputs: Int { weights.type.shape[1] }

@@ -1,2 +1,4 @@
 /// The lowerings of the convolution operators by ONNX name.
-package let convolutionLowerings: [(String, any OperatorLowering.Type)] = []
+package let convolutionLowerings: [(String, any OperatorLowering.Type)] = [
+    ("Conv", ConvLowering.self)
+]

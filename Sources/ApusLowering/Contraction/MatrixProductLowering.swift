@@ -1,0 +1,136 @@
+package import ApusGraph
+package import ApusTensor
+
+/// `Gemm` and `MatMul` in float32.
+enum MatrixProductLowering: OperatorLowering {
+    static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
+        LayoutRequests(
+            inputs: call.inputs.map { _ in .canonical },
+            outputs: [.canonical]
+        )
+    }
+
+    static func lower(_ call: OperatorCall, _ context: LoweringContext) throws(ModelError) -> LoweredNode {
+        for operand in call.inputs + call.outputs {
+            guard let operand else { continue }
+            guard operand.type.elementType == .float32 else {
+                throw ModelError(.unsupported, "no matrix kernel for \(operand.type.elementType)")
+            }
+        }
+        let problem = try MatrixProblem(call)
+        guard problem.depth > 0 else { throw ModelError(.unsupported, "no matrix kernel for an empty sum") }
+        switch context.device.executionModel {
+        case .workItemTile: return try lowerPacked(problem, context)
+        case .workGroupTile: return try lowerTiled(problem, context)
+        }
+    }
+
+    /// `gemm/packed.cl`: a work-item computes a tile; B is packed into panels, A where many panels read it.
+    private static func lowerPacked(
+        _ problem: MatrixProblem,
+        _ context: LoweringContext
+    ) throws(ModelError) -> LoweredNode {
+        let batches = problem.batch[0] * problem.batch[1]
+        let tile = WorkItemTile.best(
+            rows: problem.rows,
+            lines: batches,
+            columns: problem.columns,
+            depth: problem.depth,
+            computeUnits: context.device.computeUnits,
+            vectorWidth: context.device.vectorWidth
+        )
+        let panels = ceilingDivision(problem.columns, tile.columns)
+        var launches: [KernelLaunch] = []
+        var scratch: [Int] = []
+
+        let sharesB = problem.b.batchPitches.allSatisfy { $0 == 0 }
+        let panelElements = panels * problem.depth * tile.columns
+        let packedB = pack(
+            problem.b,
+            batch: sharesB ? [1, 1] : problem.batch,
+            depth: problem.depth,
+            extent: problem.columns,
+            width: tile.columns,
+            scratch: &scratch
+        )
+        launches.append(packedB.launch)
+
+        var defines = tile.defines
+        var argumentA = problem.a.operand.argument()
+        var pitchesA = problem.a.batchPitches
+        var pitchA = problem.a.rowPitch
+        let evicts = problem.a.rowPitch * 4 % 4096 == 0 && tile.rows > 4
+        let paysPacking = problem.rows >= 2 * tile.rows && (panels >= 8 || evicts && panels >= 2)
+        if problem.a.columnPitch != 1 && problem.a.rowPitch == 1 && !paysPacking {
+            defines["A_TRANSPOSED"] = "1"
+            pitchA = problem.a.columnPitch
+        } else if paysPacking || problem.a.columnPitch != 1 {
+            let sharesA = problem.a.batchPitches.allSatisfy { $0 == 0 }
+            let packedA = pack(
+                problem.a.transposed,
+                batch: sharesA ? [1, 1] : problem.batch,
+                depth: problem.depth,
+                extent: problem.rows,
+                width: tile.rows,
+                scratch: &scratch
+            )
+            launches.append(packedA.launch)
+            defines["A_PACKED"] = "1"
+            argumentA = packedA.argument
+            pitchesA = sharesA ? [0, 0] : packedA.pitches
+        }
+        let epilogue = try EpilogueSource(problem.call, coordinates: problem.coordinates)
+        defines.merge(epilogue.defines) { $1 }
+        let panelAxis = !sharesB || panelElements * 4 <= 256 << 10 ? 1 : 2
+        var arguments: [KernelArgument] = [argumentA]
+        arguments += (pitchesA + [pitchA]).map { .int($0) }
+        arguments += [packedB.argument]
+        arguments += ((sharesB ? [0, 0] : packedB.pitches) + [0]).map { .int($0) }
+        arguments += [problem.c.operand.argument(.write)]
+        arguments += (problem.c.batchPitches + [problem.c.rowPitch]).map { .int($0) }
+        arguments += [problem.batch[1], problem.rows, problem.columns, problem.depth, panelAxis].map { .int($0) }
+        arguments += epilogue.arguments
+        var globalSize = [ceilingDivision(problem.rows, tile.rows), batches, batches]
+        globalSize[panelAxis] = panels
+        launches.append(
+            KernelLaunch(
+                program: KernelProgram(file: "gemm/packed.cl", defines: defines, generated: epilogue.generated),
+                kernel: "gemm_packed",
+                arguments: arguments,
+                globalSize: globalSize,
+                localSize: [1, 1, 1]
+            )
+        )
+        return LoweredNode(launches: launches, scratchBytes: scratch)
+    }
+
+    /// `gemm/pack.cl` into scratch memory: rows of `matrix` are the K axis, its columns are cut into panels.
+    private static func pack(
+        _ matrix: MatrixView,
+        batch: [Int],
+        depth: Int,
+        extent: Int,
+        width: Int,
+        scratch: inout [Int]
+    ) -> (launch: KernelLaunch, argument: KernelArgument, pitches: [Int]) {
+        let panels = ceilingDivision(extent, width)
+        let elements = panels * depth * width
+        let pitches = [batch[1] * elements, elements]
+        let target = BufferReference.scratch(scratch.count)
+        scratch.append(batch[0] * batch[1] * elements * 4)
+        let isBatched = batch[0] * batch[1] > 1
+        var arguments: [KernelArgument] = [matrix.operand.argument()]
+        arguments += (isBatched ? matrix.batchPitches : [0, 0]).map { .int($0) }
+        arguments += [.int(matrix.rowPitch), .int(matrix.columnPitch)]
+        arguments += [.tensor(target, offset: 0, elementBytes: 4, access: .write)]
+        arguments += (pitches + [batch[1], depth, extent, width]).map { .int($0) }
+        let launch = KernelLaunch(
+            program: KernelProgram(file: "gemm/pack.cl"),
+            kernel: "gemm_pack",
+            arguments: arguments,
+            globalSize: [ceilingDivision(depth, 16), panels, batch[0] * batch[1]],
+            localSize: nil
+        )
+        return (launch, .tensor(target, offset: 0, elementBytes: 4, access: .read), pitches)
+    }
+}
