@@ -1,5 +1,6 @@
-package import ApusGraph
-package import ApusTensor
+import ApusDevice
+import ApusGraph
+import ApusTensor
 
 /// `Gemm` and `MatMul` in float32.
 enum MatrixProductLowering: OperatorLowering {
@@ -102,6 +103,52 @@ enum MatrixProductLowering: OperatorLowering {
             )
         )
         return LoweredNode(launches: launches, scratchBytes: scratch)
+    }
+
+    /// `gemm/tiled.cl`: a work-group computes a tile, staged in local memory; nothing is packed.
+    private static func lowerTiled(
+        _ problem: MatrixProblem,
+        _ context: LoweringContext
+    ) throws(ModelError) -> LoweredNode {
+        let batches = problem.batch[0] * problem.batch[1]
+        let tile = WorkGroupTile.best(
+            rows: problem.rows,
+            columns: problem.columns,
+            batch: batches,
+            device: context.device
+        )
+        var defines = tile.defines
+        func pitch(_ view: MatrixView, _ define: String) throws(ModelError) -> Int {
+            if view.columnPitch == 1 { return view.rowPitch }
+            guard view.rowPitch == 1 else {
+                throw ModelError(.unsupported, "no matrix kernel for a matrix without adjacent elements")
+            }
+            defines[define] = "1"
+            return view.columnPitch
+        }
+        let pitchA = try pitch(problem.a, "A_TRANSPOSED")
+        let pitchB = try pitch(problem.b, "B_TRANSPOSED")
+        let epilogue = try EpilogueSource(problem.call, coordinates: problem.coordinates)
+        defines.merge(epilogue.defines) { $1 }
+        var arguments: [KernelArgument] = [problem.a.operand.argument()]
+        arguments += (problem.a.batchPitches + [pitchA]).map { .int($0) }
+        arguments += [problem.b.operand.argument()]
+        arguments += (problem.b.batchPitches + [pitchB]).map { .int($0) }
+        arguments += [problem.c.operand.argument(.write)]
+        arguments += (problem.c.batchPitches + [problem.c.rowPitch]).map { .int($0) }
+        arguments += [problem.batch[1], problem.rows, problem.columns, problem.depth].map { .int($0) }
+        arguments += epilogue.arguments
+        let launch = KernelLaunch(
+            program: KernelProgram(file: "gemm/tiled.cl", defines: defines, generated: epilogue.generated),
+            kernel: "gemm_tiled",
+            arguments: arguments,
+            globalSize: [
+                ceilingDivision(problem.columns, tile.columns) * tile.groupColumns,
+                ceilingDivision(problem.rows, tile.rows) * tile.groupRows, batches,
+            ],
+            localSize: [tile.groupColumns, tile.groupRows, 1]
+        )
+        return LoweredNode(launches: [launch])
     }
 
     /// `gemm/pack.cl` into scratch memory: rows of `matrix` are the K axis, its columns are cut into panels.

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusGraph
+import ApusOperators
 import ApusTensor
 
 extension ConvLowering {

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusGraph
+import ApusOperators
 import ApusTensor
 
 extension ConvLowering {
@@ -39,18 +40,8 @@ extension ConvLowering {
         let items = problem.conv.group * panels
         let depth = problem.taps * problem.groupInputs
         let packedElements = items * depth * tile.columns
-        let pack = KernelLaunch(
-            program: KernelProgram(file: "convolution/pack.cl"),
-            kernel: "convolution_pack",
-            arguments: [
-                problem.weights.argument(),
-                .tensor(.scratch(0), offset: 0, elementBytes: 4, access: .write),
-                .int(problem.groupInputs), .int(problem.groupOutputs), .int(problem.taps), .int(tile.columns),
-            ],
-            globalSize: [depth, items],
-            localSize: nil
-        )
-        let panelAxis = panelAxis(problem, tile, lines: lines, packedBytes: packedElements * 4)
+        let pack = packLaunch(problem, panelWidth: tile.columns, items: items)
+        let panelAxis = cacheAxis(problem, tile, lines: lines, packedBytes: packedElements * 4)
         let isPadded = problem.conv.group == 1 && output.isPadded(to: width)
         let epilogue = try EpilogueSource(call, bias: problem.bias, isPadded: isPadded)
         var program = KernelProgram(
@@ -85,7 +76,7 @@ extension ConvLowering {
 
     /// 2 keeps a panel of weights in cache over all rows, 1 keeps a row of pixels over all panels: the one that moves
     /// fewer bytes past the second-level cache.
-    private static func panelAxis(
+    private static func cacheAxis(
         _ problem: ConvolutionProblem,
         _ tile: WorkItemTile,
         lines: Int,

@@ -1,11 +1,12 @@
-package import ApusGraph
-package import ApusOperators
-package import ApusTensor
+import ApusDevice
+import ApusGraph
+import ApusOperators
+import ApusTensor
 
 /// `Conv` in float32 on channels-last data.
 enum ConvLowering: OperatorLowering {
     static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
-        var input = LayoutRequest.channelsLast
+        var input = LayoutRequest.channelsLast(haloBefore: [], haloAfter: [])
         if let problem = try? ConvolutionProblem(call), context.device.executionModel == .workItemTile {
             input = .channelsLast(
                 haloBefore: [0, 0] + problem.geometry.padsBegin,
@@ -14,7 +15,7 @@ enum ConvLowering: OperatorLowering {
         }
         var inputs: [LayoutRequest] = [input] + call.anchorInputs.dropFirst().map { _ in .canonical }
         inputs += EpilogueSource.layoutRequests(call)
-        return LayoutRequests(inputs: inputs, outputs: [.channelsLast])
+        return LayoutRequests(inputs: inputs, outputs: [.channelsLast(haloBefore: [], haloAfter: [])])
     }
 
     static func lower(_ call: OperatorCall, _ context: LoweringContext) throws(ModelError) -> LoweredNode {
