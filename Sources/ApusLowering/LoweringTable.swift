@@ -1,5 +1,4 @@
 package import ApusGraph
-package import ApusTensor
 
 /// Which lowering stands behind each operator name.
 package struct LoweringTable: Sendable {

@@ -34,7 +34,7 @@ struct WorkGroupTile: Hashable {
     var defines: [String: String] {
         [
             "TILE_M": String(rows), "TILE_N": String(columns), "TILE_K": String(depth),
-            "GROUP_M": String(groupRows), "GROUP_N": String(groupColumns),
+            "GROUP_M": String(groupRows), "GROUP_N": String(groupColumns), "VECTOR": "4",
         ]
     }
 }
