@@ -80,9 +80,11 @@ final class ConstantStore: Sendable {
                     switch location {
                     case .constant(let id): buffers.append(try raw(id))
                     case .packed(let key):
-                        let buffer =
-                            try contents.packed[key]
-                            ?? device.makeBuffer(byteCount: key.byteCount + Self.slackBytes)
+                        if let buffer = contents.packed[key] {
+                            buffers.append(buffer)
+                            continue
+                        }
+                        let buffer = try device.makeBuffer(byteCount: key.byteCount + Self.slackBytes)
                         contents.packed[key] = buffer
                         buffers.append(buffer)
                     case .arena:

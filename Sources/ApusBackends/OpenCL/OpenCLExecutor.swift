@@ -3,7 +3,7 @@ package import ApusDevice
 package import ApusGraph
 import ApusLowering
 package import ApusOpenCL
-package import ApusOperators
+import ApusOperators
 package import ApusTensor
 
 /// Runs one model on one OpenCL device: binds it to the shapes that arrive, keeps the plans, and runs them.

@@ -1,7 +1,7 @@
 package import ApusCompiler
 package import ApusDevice
 package import ApusGraph
-package import ApusOperators
+import ApusOperators
 package import ApusTensor
 
 /// Interprets the imported graph with the reference operators.
