@@ -1,5 +1,5 @@
-public import ApusDevice
-import ApusOpenCL
+import ApusDevice
+package import ApusOpenCL
 
 /// Which device runs a model.
 public enum DeviceSelection: Sendable, Hashable, CustomStringConvertible {
@@ -50,7 +50,7 @@ public enum DeviceSelection: Sendable, Hashable, CustomStringConvertible {
     /// The OpenCL device, `nil` for the reference.
     ///
     /// - Throws: `BackendError` with code `noDevice` that lists the devices there are.
-    package func resolve() throws(BackendError) -> OpenCLDevice? {
+    package func resolve() throws -> OpenCLDevice? {
         let devices = OpenCLDevice.all
         switch self {
         case .reference: return nil

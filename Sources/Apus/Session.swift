@@ -1,6 +1,6 @@
 package import ApusBackends
 import ApusCompiler
-public import ApusDevice
+import ApusDevice
 import ApusGraph
 import ApusOpenCL
 import ApusOperators

@@ -4,6 +4,7 @@ import ApusGraph
 import ApusLowering
 import ApusOpenCL
 import ApusTensor
+import Dispatch
 import Synchronization
 
 /// A plan with its programs built and its constants on the device; runs in it use contexts from a pool.
@@ -13,6 +14,8 @@ final class PreparedPlan: Sendable {
     let buffers: [BufferLocation: Buffer]
     private let programs: [KernelProgram: Program]
     private let idle = Mutex<[ExecutionContext]>([])
+    private let cache: ProgramCache
+    private let hasRun = Atomic<Bool>(false)
 
     /// Builds programs and fills constants.
     ///
@@ -20,6 +23,7 @@ final class PreparedPlan: Sendable {
     init(_ plan: Plan, _ device: OpenCLDevice, _ store: ConstantStore, _ builder: ProgramBuilder) throws(BackendError) {
         self.plan = plan
         self.device = device
+        cache = builder.cache
         programs = try builder.programs(for: plan.programs)
         let queue = try device.makeQueue()
         buffers = try store.buffers(for: plan, extra: plan.graph.constants, programs: programs, queue: queue)
@@ -44,6 +48,11 @@ final class PreparedPlan: Sendable {
         let result = try body(context)
         let returned = ContextBox(context)
         idle.withLock { $0.append(returned.context) }
+        if !hasRun.exchange(true, ordering: .relaxed) {
+            // Some drivers finish a program at its first launch: only now is the binary worth keeping.
+            let cache = cache
+            DispatchQueue.global(qos: .utility).async { cache.storePending() }
+        }
         return result
     }
 }
