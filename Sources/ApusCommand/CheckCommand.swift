@@ -1,5 +1,7 @@
 import Apus
+import ApusGraph
 import ApusBackends
+import ApusCompiler
 import ApusOperators
 import ApusTensor
 import ArgumentParser

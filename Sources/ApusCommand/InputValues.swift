@@ -8,12 +8,14 @@ import Foundation
 ///
 /// - Throws: `ModelError` that names the file.
 func readValue(_ path: String) throws -> RuntimeValue {
-    guard let data = FileManager.default.contents(atPath: path) else {
-        throw ModelError(.invalidFile, "the file cannot be read", file: path)
-    }
     do throws(ModelError) {
-        if path.hasSuffix(".npy") { return .tensor(try Tensor(npy: [UInt8](data))) }
-        if path.hasSuffix(".pb") { return try ONNXImporter.value(bytes: [UInt8](data)) }
+        if path.hasSuffix(".npy") { return .tensor(try Npy.read(path: path)) }
+        if path.hasSuffix(".pb") {
+            guard let data = FileManager.default.contents(atPath: path) else {
+                throw ModelError(.invalidFile, "the file cannot be read")
+            }
+            return try ONNXImporter.value(bytes: [UInt8](data))
+        }
     } catch {
         throw error.at(file: path)
     }

@@ -2,6 +2,7 @@ import Apus
 import ApusBackends
 import ApusCompiler
 import ApusGraph
+import ApusLowering
 import ApusOperators
 import ApusTensor
 import ArgumentParser

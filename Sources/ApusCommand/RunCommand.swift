@@ -138,7 +138,7 @@ struct RunCommand: ParsableCommand {
             guard let value = outputs[port.name] else { continue }
             let name = String(port.name.map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "_" })
             let bytes: (name: String, bytes: [UInt8])
-            if case .tensor(let tensor) = value, let npy = try? tensor.npy() {
+            if case .tensor(let tensor) = value, let npy = try? Npy.encode(tensor) {
                 bytes = (name + ".npy", npy)
             } else {
                 bytes = (name + ".pb", try ONNXImporter.bytes(of: value, name: port.name))

@@ -1,6 +1,6 @@
-import Apus
+public import Apus
 import ApusTensor
-import ArgumentParser
+public import ArgumentParser
 
 /// The options of every command that runs or binds a model.
 struct SharedOptions: ParsableArguments {
