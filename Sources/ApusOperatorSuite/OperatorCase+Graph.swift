@@ -15,6 +15,9 @@ extension OperatorCase {
             case .given(let tensor):
                 operands.append(graph.addInput("input_\(index)", type: Self.type(tensor.type)))
                 values.append(.tensor(tensor))
+            case .value(let value):
+                operands.append(graph.addInput("input_\(index)", type: nil))
+                values.append(value)
             case .random(let type, let range):
                 operands.append(graph.addInput("input_\(index)", type: Self.type(type)))
                 values.append(.tensor(try generator.tensor(type, in: range)))

@@ -11,6 +11,8 @@ package struct OperatorCase: Sendable, CustomStringConvertible {
         case constant(Tensor)
         /// A given value that arrives at run time.
         case given(Tensor)
+        /// A given value of any kind, such as a sequence, that arrives at run time.
+        case value(RuntimeValue)
         /// An optional operand that is left out.
         case omitted
     }
