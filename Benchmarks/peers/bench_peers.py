@@ -102,14 +102,14 @@ def run_json(command, threads):
 
 def measure(engine, network, arguments):
     counts = ["--iterations", str(arguments.iterations), "--warmup", str(arguments.warmup)]
-    threads = ["--threads", str(arguments.threads)]
     path = str(filled(network))
     if engine == "onnxruntime":
         command = [sys.executable, __file__, "--measure", path, "--batch", str(arguments.batch)]
+        command += ["--threads", str(arguments.threads)]
     else:
         shape = f"{INPUT}={arguments.batch}x3x224x224"
         command = [arguments.apus, "bench", path, "--json", "-", "--shape", shape, "--device", arguments.device]
-    return run_json(command + counts + threads, arguments.threads)
+    return run_json(command + counts, arguments.threads)
 
 
 def first_line(path, key):
