@@ -15,8 +15,9 @@
 // ceil(output_h / row_block)). Take the largest row_block that leaves some 16 work-items per core.
 //
 // The last tile of a row is shifted to end at output_w; pixels are stored once, so an epilogue operand may be the
-// output. Tunables: MR, VECTOR; KERNEL_W and KERNEL_H, STRIDE_W, DILATION_W: the sizes as constants, which unrolls the
-// window (they must equal the arguments); epilogue: epilogue.cl.
+// output.
+// Tunables: MR, VECTOR; KERNEL_H together with KERNEL_W: the sizes as constants, which unrolls the window (they must
+// equal the arguments). Epilogue: epilogue.cl.
 #ifndef VECTOR
 #define VECTOR 16
 #endif
@@ -27,11 +28,14 @@
 #endif
 #include "microkernel/tile.cl"
 
-#ifndef KERNEL_H
+#if defined(KERNEL_H) && defined(KERNEL_W)
+#define UNROLL_WINDOW _Pragma("unroll")
+#else
+#undef KERNEL_H
+#undef KERNEL_W
 #define KERNEL_H kernel_h
-#endif
-#ifndef KERNEL_W
 #define KERNEL_W kernel_w
+#define UNROLL_WINDOW
 #endif
 
 #if MULTIPLIER == 1
@@ -80,11 +84,11 @@ depthwise_direct(__global const float *input, long input_offset, int input_pitch
         __global const float *w = weights + weights_offset + c;
         TILE_ZERO
         for (int kd = 0; kd < kernel_d; ++kd) {
-#pragma unroll
+            UNROLL_WINDOW
             for (int kh = 0; kh < KERNEL_H; ++kh) {
                 __global const float *a =
                     row + (long)(kd * dilation_d) * input_pitch_d + (long)(kh * dilation_h) * input_pitch_h;
-#pragma unroll
+                UNROLL_WINDOW
                 for (int kw = 0; kw < KERNEL_W; ++kw) {
                     const FLOATV weight = LOAD_VECTOR(w);
                     ROWS(TAP_ROW)
