@@ -117,9 +117,23 @@ let package = Package(
                 "ApusTensor", "ApusDevice", "ApusOpenCL",
             ]
         ),
-        tests("ApusONNX", ["ApusONNXProto", "ApusOperators", "ApusGraph", "ApusTensor"]),
+        tests(
+            "ApusONNX",
+            ["ApusONNXProto", "ApusGraph", "ApusTensor", .product(name: "SwiftProtobuf", package: "swift-protobuf")]
+        ),
         tests("Apus", ["ApusTensor", "ApusDevice"]),
         tests("ApusCommand", ["ApusTensor"]),
     ],
     swiftLanguageModes: [.v6]
 )
+
+if Context.environment["APUS_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "FuzzImporter",
+            dependencies: ["ApusONNX", "ApusGraph", "ApusTensor"],
+            path: "Fuzz",
+            swiftSettings: settings
+        )
+    )
+}

@@ -1,0 +1,24 @@
+import ApusONNXProto
+import Glibc
+import Testing
+
+@Suite struct FuzzCorpus {
+    private static let directory = getenv("APUS_FUZZ_CORPUS").map { String(cString: $0) }
+
+    /// Writes the sample models where `Scripts/fuzz.sh` asks for them.
+    @Test(.enabled(if: directory != nil)) func writesSeeds() throws {
+        let directory = try #require(Self.directory)
+        let models =
+            [compositeModel] + HostileModelTests.refused.map(\.1)
+            + TensorTests.malformed.map { sample in
+                model { $0.initializer = [sample.1] }
+            }
+        for (index, model) in models.enumerated() {
+            let bytes: [UInt8] = try model.bytes()
+            guard bytes.count < 1 << 16 else { continue }
+            let file = try #require(fopen("\(directory)/sample-\(index)", "w"))
+            #expect(fwrite(bytes, 1, bytes.count, file) == bytes.count)
+            fclose(file)
+        }
+    }
+}
