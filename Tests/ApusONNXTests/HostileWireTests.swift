@@ -113,7 +113,7 @@ private enum Wire {
         let weights = try ONNXImporter.load(bytes: proto).graph.integers("w")
         #expect(weights?.count == count && weights?.last == 1)
         let many = [[UInt8]](repeating: Wire.integer(1, 1), count: count).flatMap { $0 }
-        #expect(failure(bytes: Wire.model(Wire.field(5, many)))?.code == .limitExceeded)
+        #expect(failure(bytes: Wire.model(Wire.field(5, Wire.integer(2, 7) + many)))?.code == .limitExceeded)
     }
 
     @Test func boundsTheCountOfMessages() {
