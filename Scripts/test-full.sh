@@ -9,6 +9,13 @@ step() {
 }
 
 Scripts/test.sh
+step "every layer of every network against the reference"
+for network in digits resnet18 resnet50 mobilenet_v2 efficientnet_b0 vgg16; do
+    .build-test/release/apus compare "Models/$network/$network.onnx"
+done
+for model in Models/light/*.onnx; do
+    .build-test/release/apus compare "$model"
+done
 step "comparison with ONNX Runtime"
 Scripts/bench.sh --check
 step "thread sanitizer"
