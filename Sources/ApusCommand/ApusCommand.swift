@@ -1,6 +1,5 @@
 import Apus
 import ApusDevice
-import ApusOpenCL
 import ApusTensor
 import ArgumentParser
 import Foundation
@@ -28,7 +27,7 @@ struct ApusCommand: ParsableCommand {
         do {
             var command = try parseAsRoot()
             try command.run()
-            ProgramCache.shared.storePending()
+
         } catch let error as ModelError {
             fail(error.description, 1)
         } catch let error as BackendError {

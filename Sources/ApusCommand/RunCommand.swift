@@ -80,7 +80,7 @@ struct RunCommand: ParsableCommand {
         let profile = profileLayers ? RunProfile() : nil
         var deadline: ContinuousClock.Instant?
         if let timeout { deadline = .now + .seconds(timeout) }
-        if profile != nil { _ = try session.run(values, RunOptions(deadline: deadline)) }
+        if profile != nil { _ = try session.run(values, RunOptions(deadline: deadline, profile: RunProfile())) }
         let started = ContinuousClock.now
         let outputs = try session.run(values, RunOptions(deadline: deadline, profile: profile)).outputs
         let elapsed = milliseconds(.now - started)

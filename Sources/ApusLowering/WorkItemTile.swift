@@ -1,54 +1,44 @@
 import ApusDevice
 
 /// The register tile of the work-item kernels: `rows` neighbouring rows or pixels by `columns` channels.
+///
+/// The choice rests on what a model fixes, its channels and the extents of one image, never on the batch: a new shape
+/// then finds its program already built.
 struct WorkItemTile: Hashable {
     var rows: Int
     var columns: Int
     var vectorWidth: Int
 
-    /// The vector registers of a core: 32 with AVX-512, 16 before.
-    private static func registers(_ vectorWidth: Int) -> Int { vectorWidth >= 16 ? 32 : 16 }
+    /// The rows that divide the maps of common networks, largest first.
+    private static let rowChoices = [14, 7, 6, 4, 2, 1]
 
-    /// Every tile whose accumulators, weights and broadcast fit the registers.
-    static func candidates(vectorWidth: Int) -> [WorkItemTile] {
-        (1...4).flatMap { vectors in
-            (1...28).filter { $0 * vectors + vectors + 1 <= registers(vectorWidth) }
-                .map { WorkItemTile(rows: $0, columns: vectors * vectorWidth, vectorWidth: vectorWidth) }
-        }
-    }
-
-    /// The cycles of one step of the K loop: multiply-adds at one a cycle, operands at two loads a cycle, and no fewer
-    /// than the latency of a multiply-add, since each accumulator waits for its last one.
-    private var stepCycles: Double {
-        let vectors = columns / vectorWidth
-        return max(Double(rows * vectors), Double(rows + vectors) / 2, 4) + 0.05 * Double(rows + vectors)
-    }
-
-    /// The tile with the least work for a problem, whole tiles counted.
+    /// The tile whose whole panels waste least of the columns, with as many rows as registers and map allow.
     ///
     /// - Parameters:
-    ///   - rows: output pixels of one row, or rows of a matrix; a tile has no more rows than these.
-    ///   - lines: how many such rows there are.
+    ///   - rows: output pixels of one row of one image, or rows of a matrix; a tile has no more rows than these.
     ///   - columns: output channels of one group, or columns of a matrix.
-    ///   - depth: steps of the K loop; its length weighs the store against the loop.
-    static func best(
-        rows: Int,
-        lines: Int = 1,
-        columns: Int,
-        depth: Int,
-        computeUnits: Int,
-        vectorWidth: Int
-    ) -> WorkItemTile {
-        func cost(_ tile: WorkItemTile) -> Double {
-            let tiles = ceilingDivision(rows, tile.rows) * ceilingDivision(columns, tile.columns)
-            let items = tiles * lines
-            let store = Double(tile.rows * tile.columns / vectorWidth) * 2 + 40
-            let perItem = tile.stepCycles * Double(depth) + store
-            return perItem * Double(ceilingDivision(items, computeUnits))
+    static func best(rows: Int, columns: Int, vectorWidth: Int) -> WorkItemTile {
+        let candidates = (1...4).map { vectors in
+            WorkItemTile(
+                rows: rowChoices.first { $0 <= min(maximumRows(vectors, vectorWidth), max(rows, 1)) } ?? 1,
+                columns: vectors * vectorWidth,
+                vectorWidth: vectorWidth
+            )
         }
-        let fitting = candidates(vectorWidth: vectorWidth).filter { $0.rows <= max(rows, 1) }
-        return fitting.min { cost($0) < cost($1) }
-            ?? WorkItemTile(rows: 1, columns: vectorWidth, vectorWidth: vectorWidth)
+        func cost(_ tile: WorkItemTile) -> Double {
+            let vectors = tile.columns / vectorWidth
+            let multiplies = Double(tile.rows * vectors)
+            let loads = Double(tile.rows + vectors) / 2
+            let cycles = max(multiplies, loads, 4) + 0.1 * Double(tile.rows + vectors)
+            return Double(ceilingDivision(rows, tile.rows) * ceilingDivision(columns, tile.columns)) * cycles
+        }
+        return candidates.min { cost($0) < cost($1) } ?? candidates[0]
+    }
+
+    /// Accumulators and weights must fit the registers; AVX-512 multiplies by a scalar in memory, before it a register
+    /// holds the scalar.
+    private static func maximumRows(_ vectors: Int, _ vectorWidth: Int) -> Int {
+        vectorWidth >= 16 ? (32 - vectors) / vectors : (15 - vectors) / vectors
     }
 
     /// The defines of `microkernel/tile.cl`.

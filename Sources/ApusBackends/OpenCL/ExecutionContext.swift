@@ -74,6 +74,7 @@ final class ExecutionContext {
                 try measured(.upload, id, &hostEntries) { try upload(id, host) }
             case .download(let id, let name):
                 try options.checkCancellation()
+                if isProfiling { try queue.finish() }
                 try measured(.download, id, &hostEntries) { host[name] = .tensor(try download(id)) }
             case .evaluate(let index):
                 try options.checkCancellation()

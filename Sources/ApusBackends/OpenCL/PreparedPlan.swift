@@ -4,7 +4,6 @@ import ApusGraph
 import ApusLowering
 import ApusOpenCL
 import ApusTensor
-import Dispatch
 import Synchronization
 
 /// A plan with its programs built and its constants on the device; runs in it use contexts from a pool.
@@ -45,13 +44,12 @@ final class PreparedPlan: Sendable {
         } else {
             context = try ExecutionContext(self, programs, profiling: profiling)
         }
-        let result = try body(context)
+        let result = try RunGate.gate(of: device).sharing { try body(context) }
         let returned = ContextBox(context)
         idle.withLock { $0.append(returned.context) }
         if !hasRun.exchange(true, ordering: .relaxed) {
-            // Some drivers finish a program at its first launch: only now is the binary worth keeping.
-            let cache = cache
-            DispatchQueue.global(qos: .utility).async { cache.storePending() }
+            // Some drivers finish a program at its first launch: only now is its binary worth keeping.
+            RunGate.gate(of: device).excluding { cache.storePending() }
         }
         return result
     }

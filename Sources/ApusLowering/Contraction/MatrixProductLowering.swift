@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusGraph
+import ApusOperators
 import ApusTensor
 
 /// `Gemm` and `MatMul` in float32.
@@ -26,18 +27,16 @@ enum MatrixProductLowering: OperatorLowering {
         }
     }
 
-    /// `gemm/packed.cl`: a work-item computes a tile; B is packed into panels, A where many panels read it.
+    /// `gemm/packed.cl`: a work-item computes a tile of packed operands.
     private static func lowerPacked(
         _ problem: MatrixProblem,
         _ context: LoweringContext
     ) throws(ModelError) -> LoweredNode {
         let batches = problem.batch[0] * problem.batch[1]
+        // Rows of a Gemm are a batch: few rows must not pay for a tall tile.
         let tile = WorkItemTile.best(
-            rows: problem.rows,
-            lines: batches,
+            rows: problem.call.anchor is Gemm ? 4 : 14,
             columns: problem.columns,
-            depth: problem.depth,
-            computeUnits: context.device.computeUnits,
             vectorWidth: context.device.vectorWidth
         )
         let panels = ceilingDivision(problem.columns, tile.columns)
@@ -57,34 +56,22 @@ enum MatrixProductLowering: OperatorLowering {
         launches.append(packedB.launch)
 
         var defines = tile.defines
-        var argumentA = problem.a.operand.argument()
-        var pitchesA = problem.a.batchPitches
-        var pitchA = problem.a.rowPitch
-        let evicts = problem.a.rowPitch * 4 % 4096 == 0 && tile.rows > 4
-        let paysPacking = problem.rows >= 2 * tile.rows && (panels >= 8 || evicts && panels >= 2)
-        if problem.a.columnPitch != 1 && problem.a.rowPitch == 1 && !paysPacking {
-            defines["A_TRANSPOSED"] = "1"
-            pitchA = problem.a.columnPitch
-        } else if paysPacking || problem.a.columnPitch != 1 {
-            let sharesA = problem.a.batchPitches.allSatisfy { $0 == 0 }
-            let packedA = pack(
-                problem.a.transposed,
-                batch: sharesA ? [1, 1] : problem.batch,
-                depth: problem.depth,
-                extent: problem.rows,
-                width: tile.rows,
-                scratch: &scratch
-            )
-            launches.append(packedA.launch)
-            defines["A_PACKED"] = "1"
-            argumentA = packedA.argument
-            pitchesA = sharesA ? [0, 0] : packedA.pitches
-        }
+        let sharesA = problem.a.batchPitches.allSatisfy { $0 == 0 }
+        let packedA = pack(
+            problem.a.transposed,
+            batch: sharesA ? [1, 1] : problem.batch,
+            depth: problem.depth,
+            extent: problem.rows,
+            width: tile.rows,
+            scratch: &scratch
+        )
+        launches.append(packedA.launch)
+        defines["A_PACKED"] = "1"
         let epilogue = try EpilogueSource(problem.call, coordinates: problem.coordinates)
         defines.merge(epilogue.defines) { $1 }
         let panelAxis = !sharesB || panelElements * 4 <= 256 << 10 ? 1 : 2
-        var arguments: [KernelArgument] = [argumentA]
-        arguments += (pitchesA + [pitchA]).map { .int($0) }
+        var arguments: [KernelArgument] = [packedA.argument]
+        arguments += ((sharesA ? [0, 0] : packedA.pitches) + [0]).map { .int($0) }
         arguments += [packedB.argument]
         arguments += ((sharesB ? [0, 0] : packedB.pitches) + [0]).map { .int($0) }
         arguments += [problem.c.operand.argument(.write)]

@@ -29,11 +29,8 @@ extension ConvLowering {
             kernel[2] = 1
         }
         let tile = WorkItemTile.best(
-            rows: outputExtents[2],
-            lines: lines,
+            rows: lines == 1 ? outputExtents[2] / max(output.batch, 1) : outputExtents[2],
             columns: problem.groupOutputs,
-            depth: problem.taps * problem.groupInputs,
-            computeUnits: context.device.computeUnits,
             vectorWidth: width
         )
         let panels = ceilingDivision(problem.groupOutputs, tile.columns)
