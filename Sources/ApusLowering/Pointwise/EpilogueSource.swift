@@ -121,6 +121,7 @@ package struct EpilogueSource: Sendable, Hashable {
             }
             names.append(ExpressionPrinter.Value(text: "((T)(\(place)))", type: try KernelScalar(.float32)))
         }
+        if epilogue.expression.isLongInline { defines["EPILOGUE_LOOP"] = "1" }
         var printer = ExpressionPrinter(form: .generic, inputs: names)
         let result = try printer.print(epilogue.expression, as: .float32)
         guard result.type.elementType == .float32 else {
@@ -174,6 +175,25 @@ package struct EpilogueSource: Sendable, Hashable {
         call.epilogueInputs.map { operand in
             guard let operand else { return .any }
             return channelsLast && operand.type.rank >= 3 && operand.type.shape[1] > 1 ? .channelsLast : .canonical
+        }
+    }
+}
+
+extension PointwiseExpression {
+    /// Whether the formula is too long to be written out for every register of a tile.
+    fileprivate var isLongInline: Bool {
+        switch self {
+        case .input, .constant: false
+        case .unary(let function, let a):
+            switch function {
+            case .negate, .absolute, .sqrt, .floor, .ceil, .round, .isNaN, .logicalNot: a.isLongInline
+            default: true
+            }
+        case .cast(_, let a): a.isLongInline
+        case .binary(let function, let a, let b):
+            function == .power || function == .modulo || function == .remainder || operationCount > 8
+                || a.isLongInline || b.isLongInline
+        case .select(let a, let b, let c): operationCount > 8 || a.isLongInline || b.isLongInline || c.isLongInline
         }
     }
 }
