@@ -108,7 +108,10 @@ let package = Package(
         tests("ApusGraph", ["ApusTensor"]),
         tests("ApusOperators", ["ApusOperatorSuite", "ApusGraph", "ApusTensor"]),
         tests("ApusLowering", ["ApusOperators", "ApusGraph", "ApusTensor", "ApusDevice", "ApusKernels"]),
-        tests("ApusCompiler", ["ApusOperatorSuite", "ApusLowering", "ApusOperators", "ApusGraph", "ApusTensor", "ApusDevice"]),
+        tests(
+            "ApusCompiler",
+            ["ApusOperatorSuite", "ApusLowering", "ApusOperators", "ApusGraph", "ApusTensor", "ApusDevice"]
+        ),
         tests("ApusOpenCL", ["ApusDevice", "ApusTensor"]),
         tests(
             "ApusBackends",

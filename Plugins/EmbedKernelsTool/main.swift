@@ -6,7 +6,8 @@ guard arguments.count >= 3 else {
     exit(64)
 }
 let root = arguments[2].hasSuffix("/") ? arguments[2] : arguments[2] + "/"
-var text = "/// Every kernel file, keyed by its path below `Kernels/`.\npackage let kernelSources: [String: StaticString] = [\n"
+var text =
+    "/// Every kernel file, keyed by its path below `Kernels/`.\npackage let kernelSources: [String: StaticString] = [\n"
 for path in arguments.dropFirst(3) {
     let source = try String(contentsOfFile: path, encoding: .utf8)
     let key = path.hasPrefix(root) ? String(path.dropFirst(root.count)) : path

@@ -36,6 +36,7 @@ public enum DeviceSelection: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// The text that `init(_:)` reads.
     public var description: String {
         switch self {
         case .automatic: "auto"

@@ -7,6 +7,7 @@ public import ApusTensor
 public struct Model: Sendable {
     /// An input or output of a model.
     public struct Port: Sendable, Hashable {
+        /// The name in the file.
         public let name: String
         /// The element type; `nil` for sequences and optionals.
         public let elementType: ElementType?

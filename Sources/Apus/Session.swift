@@ -12,6 +12,7 @@ import Synchronization
 public final class Session: Sendable {
     /// How a session is made.
     public struct Options: Sendable {
+        /// Where the model runs.
         public var device: DeviceSelection
         /// What happens to operators without a kernel on the device.
         public var fallback: Fallback
@@ -22,6 +23,7 @@ public final class Session: Sendable {
         /// The most iterations of a Loop or Scan.
         public var maximumIterations: Int
 
+        /// The defaults suit most programs.
         public init(
             device: DeviceSelection = .automatic,
             fallback: Fallback = .node,
@@ -47,6 +49,7 @@ public final class Session: Sendable {
         case never
     }
 
+    /// The model that runs.
     public let model: Model
     /// The name of the device that runs the model.
     public var deviceName: String { executor.device.name }

@@ -121,15 +121,21 @@ struct BenchCommand: ParsableCommand {
         if let json = shared.json { try writeJSON(report, to: json) }
         if shared.json == "-" { return }
         print("device       \(report.device)")
-        print("load         \(formatted(report.load_ms)) ms, first run \(formatted(report.first_run_ms)) ms, "
-            + "\(report.cache.hits) programs from the cache, \(report.cache.misses) built")
+        print(
+            "load         \(formatted(report.load_ms)) ms, first run \(formatted(report.first_run_ms)) ms, "
+                + "\(report.cache.hits) programs from the cache, \(report.cache.misses) built"
+        )
         let latency = report.latency_ms
-        print("latency      median \(formatted(latency.median)) ms, min \(formatted(latency.min)), "
-            + "mean \(formatted(latency.mean)), p90 \(formatted(latency.p90)), p99 \(formatted(latency.p99)), "
-            + "max \(formatted(latency.max)) (\(report.iterations) runs)")
+        print(
+            "latency      median \(formatted(latency.median)) ms, min \(formatted(latency.min)), "
+                + "mean \(formatted(latency.mean)), p90 \(formatted(latency.p90)), p99 \(formatted(latency.p99)), "
+                + "max \(formatted(latency.max)) (\(report.iterations) runs)"
+        )
         print("throughput   \(formatted(report.throughput_per_s)) runs a second with \(streams) in flight")
-        print("memory       \(report.peak_rss_bytes >> 20) MiB resident at most, "
-            + "\(report.device_peak_bytes >> 20) MiB of device buffers at most")
+        print(
+            "memory       \(report.peak_rss_bytes >> 20) MiB resident at most, "
+                + "\(report.device_peak_bytes >> 20) MiB of device buffers at most"
+        )
         if profileLayers {
             print("")
             printLayers(profile.entries, runs: profiledRuns)

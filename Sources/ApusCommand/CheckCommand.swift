@@ -1,7 +1,7 @@
 import Apus
-import ApusGraph
 import ApusBackends
 import ApusCompiler
+import ApusGraph
 import ApusOperators
 import ApusTensor
 import ArgumentParser
@@ -38,7 +38,10 @@ struct CheckCommand: ParsableCommand {
         if unsupported > 0 {
             try show(entries.filter { $0.reason != nil })
             throw ModelError(
-                .unsupported, "\(unsupported) of \(entries.count) nodes cannot run", file: shared.model)
+                .unsupported,
+                "\(unsupported) of \(entries.count) nodes cannot run",
+                file: shared.model
+            )
         }
         let shapes = try shared.givenShapes()
         let types = try model.inputs.map { port throws(ModelError) in try boundType(port, shapes[port.name]) }
@@ -65,9 +68,11 @@ struct CheckCommand: ParsableCommand {
             try show(entries)
             if shared.json != "-" {
                 let host = entries.filter { $0.device == "host" }.count
-                print("\(entries.count) nodes after the passes, \(host) on the host; "
-                    + "\(plan.launches.count) launches, \(plan.programs.count) programs, "
-                    + "\(plan.arenaBytes >> 10) KiB of activations")
+                print(
+                    "\(entries.count) nodes after the passes, \(host) on the host; "
+                        + "\(plan.launches.count) launches, \(plan.programs.count) programs, "
+                        + "\(plan.arenaBytes >> 10) KiB of activations"
+                )
             }
         } else {
             try show(entries.map { Entry(node: $0.node, operatorType: $0.operatorType, device: "reference") })

@@ -1,6 +1,6 @@
 import Apus
-import ApusGraph
 import ApusBackends
+import ApusGraph
 import ApusTensor
 import ApusVerification
 import ArgumentParser
@@ -105,7 +105,9 @@ struct CompareCommand: ParsableCommand {
             }
         )
         let worst = report.layers.map(\.difference.relativeL2).max() ?? 0
-        print("device \(report.device): \(report.layers.count) layers compared, worst relative L2 error \(scientific(worst))")
+        print(
+            "device \(report.device): \(report.layers.count) layers compared, worst relative L2 error \(scientific(worst))"
+        )
         if let difference = report.expected {
             print("expected output: relative L2 error \(scientific(difference.relativeL2))")
         }

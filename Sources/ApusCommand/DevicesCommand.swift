@@ -59,7 +59,9 @@ struct DevicesCommand: ParsableCommand {
             print("  platform           \(entry.platform)")
             print("  driver             \(entry.driver), \(entry.openCL)")
             print("  compute units      \(entry.computeUnits), \(entry.vectorWidth) lanes of float32")
-            print("  instruction sets   \(entry.instructionSets.isEmpty ? "-" : entry.instructionSets.joined(separator: " "))")
+            print(
+                "  instruction sets   \(entry.instructionSets.isEmpty ? "-" : entry.instructionSets.joined(separator: " "))"
+            )
             print(
                 "  memory             \(entry.globalMemoryBytes >> 20) MiB, at most "
                     + "\(entry.maximumAllocationBytes >> 20) MiB in one buffer, "

@@ -60,8 +60,13 @@ struct ImageInput {
         var message = [CChar](repeating: 0, count: 256)
         let status = data.withUnsafeBytes { bytes in
             apus_image_decode(
-                bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, Int32(channels), &image, &message,
-                message.count)
+                bytes.bindMemory(to: UInt8.self).baseAddress,
+                bytes.count,
+                Int32(channels),
+                &image,
+                &message,
+                message.count
+            )
         }
         defer { apus_image_free(&image) }
         guard status == 0, let pixels = image.pixels else {

@@ -33,7 +33,9 @@ func boundType(_ port: Model.Port, _ given: [Int]?) throws(ModelError) -> Tensor
         if let shape = port.shape {
             guard shape.count == given.count, zip(shape, given).allSatisfy({ $0 == nil || $0 == $1 }) else {
                 throw ModelError(
-                    .invalidInput, "the input \"\(port.name)\" is \(port.description), found the shape \(given)")
+                    .invalidInput,
+                    "the input \"\(port.name)\" is \(port.description), found the shape \(given)"
+                )
             }
         }
         return TensorType(elementType, given)

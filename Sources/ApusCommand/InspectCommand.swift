@@ -73,8 +73,10 @@ struct InspectCommand: ParsableCommand {
         print("nodes       \(report.nodes): \(list(report.operators))")
         if let boundOperators = report.boundOperators, let boundNodes = report.boundNodes, let plan {
             print("planned     \(boundNodes): \(list(boundOperators))")
-            print("work        \(formatted(Double(report.operations ?? 0) * 1e-9)) GFLOP, \(plan.launches.count) launches, "
-                + "\(plan.arenaBytes) bytes of activations")
+            print(
+                "work        \(formatted(Double(report.operations ?? 0) * 1e-9)) GFLOP, \(plan.launches.count) launches, "
+                    + "\(plan.arenaBytes) bytes of activations"
+            )
         }
         if launches, let plan {
             printTable(

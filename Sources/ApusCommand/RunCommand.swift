@@ -86,7 +86,12 @@ struct RunCommand: ParsableCommand {
         let elapsed = milliseconds(.now - started)
 
         var report = Report(
-            model: shared.model, device: session.deviceName, runMilliseconds: elapsed, outputs: [], top: [])
+            model: shared.model,
+            device: session.deviceName,
+            runMilliseconds: elapsed,
+            outputs: [],
+            top: []
+        )
         for port in model.outputs {
             report.outputs.append(Report.Output(name: port.name, type: outputs[port.name]?.kind ?? ""))
         }
@@ -136,7 +141,9 @@ struct RunCommand: ParsableCommand {
         var files: [String: [UInt8]] = [:]
         for port in model.outputs {
             guard let value = outputs[port.name] else { continue }
-            let name = String(port.name.map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "_" })
+            let name = String(
+                port.name.map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "_" }
+            )
             let bytes: (name: String, bytes: [UInt8])
             if case .tensor(let tensor) = value, let npy = try? Npy.encode(tensor) {
                 bytes = (name + ".npy", npy)

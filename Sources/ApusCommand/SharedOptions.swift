@@ -21,7 +21,10 @@ struct SharedOptions: ParsableArguments {
 
     @Option(
         name: .customLong("shape"),
-        help: ArgumentHelp("The shape of an input, such as input=1x3x224x224; may be repeated.", valueName: "name=shape")
+        help: ArgumentHelp(
+            "The shape of an input, such as input=1x3x224x224; may be repeated.",
+            valueName: "name=shape"
+        )
     )
     var shapes: [String] = []
 
@@ -44,7 +47,8 @@ struct SharedOptions: ParsableArguments {
     func sessionOptions() throws -> Session.Options {
         guard let selection = DeviceSelection(device) else {
             throw ValidationError(
-                "\"\(device)\" is no device; use auto, reference, opencl:N, opencl:gpu, opencl:cpu or opencl:NAME")
+                "\"\(device)\" is no device; use auto, reference, opencl:N, opencl:gpu, opencl:cpu or opencl:NAME"
+            )
         }
         return Session.Options(
             device: selection,

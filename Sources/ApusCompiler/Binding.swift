@@ -69,7 +69,12 @@ package struct ShapeBinder: Sendable {
         }
         guard let cutIndex else {
             return BoundGraph(
-                graph: result.removingDeadCode(), types: types, opaque: opaque, cut: nil, remainder: nil)
+                graph: result.removingDeadCode(),
+                types: types,
+                opaque: opaque,
+                cut: nil,
+                remainder: nil
+            )
         }
         return split(graph, at: cutIndex, bound: result, types, opaque)
     }

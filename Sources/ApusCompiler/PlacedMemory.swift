@@ -25,7 +25,11 @@ struct PlacedMemory {
         for step in assembly.steps {
             switch step {
             case .launch(let launch, let node):
-                let planned = PlannedLaunch(launch: launch, locations: launch.tensorReferences.map(location), node: node)
+                let planned = PlannedLaunch(
+                    launch: launch,
+                    locations: launch.tensorReferences.map(location),
+                    node: node
+                )
                 if isHoisted(step) { loadSteps.append(planned) } else { steps.append(.launch(planned)) }
             case .upload(let id):
                 locations[id] = location(.value(id))
@@ -79,7 +83,9 @@ struct PlacedMemory {
             for step in assembly.steps {
                 guard case .launch(let launch, _) = step else { continue }
                 let writes = launch.writes.map(root)
-                if launch.reads.allSatisfy({ isStable(root($0)) }) && writes.allSatisfy(persistent.contains) { continue }
+                if launch.reads.allSatisfy({ isStable(root($0)) }) && writes.allSatisfy(persistent.contains) {
+                    continue
+                }
                 for reference in writes where persistent.remove(reference) != nil { changed = true }
             }
         }

@@ -139,7 +139,9 @@ struct PlanAssembly {
         if let input = lowered.aliasedInput, let source = node.inputs[input], let output = node.outputs[0] {
             aliases[output] = source
         } else if let output = node.outputs.first.flatMap({ $0 }) {
-            let candidates = lowered.inPlaceInputs.compactMap { node.inputs.indices.contains($0) ? node.inputs[$0] : nil }
+            let candidates = lowered.inPlaceInputs.compactMap {
+                node.inputs.indices.contains($0) ? node.inputs[$0] : nil
+            }
             inPlace.append((output, candidates.filter { layouts[$0] == layouts[output] }))
         }
         for launch in lowered.launches {

@@ -87,7 +87,8 @@ package struct GraphInterpreter: Sendable {
             if let type = fact.type { try limits.check(type) }
         }
         let captured = Dictionary(node.attributes.subgraphs.flatMap { $0.subgraph.captures }.map { ($0, values[$0]) }) {
-            first, _ in first
+            first,
+            _ in first
         }
         let limits = limits
         let context = EvaluationContext(outputCount: node.outputs.count, limits: limits) { subgraph, arguments in

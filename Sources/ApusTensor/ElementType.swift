@@ -79,6 +79,7 @@ public enum ElementType: Int32, Sendable, Hashable, CaseIterable {
 }
 
 extension ElementType: CustomStringConvertible {
+    /// The name in messages, such as `float32`.
     public var description: String {
         switch self {
         case .float32: "float32"

@@ -16,7 +16,9 @@ public struct ModelError: Error, Sendable, Hashable, CustomStringConvertible {
         case cancelled
     }
 
+    /// The kind of fault.
     public var code: Code
+    /// What was expected and what was found, without the place.
     public var message: String
     /// The file at fault.
     public var file: String?
@@ -25,6 +27,7 @@ public struct ModelError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The operator of the node at fault, such as `Conv`.
     public var operatorType: String?
 
+    /// An error at a place that may be filled in later.
     public init(
         _ code: Code,
         _ message: String,
@@ -56,10 +59,12 @@ public struct ModelError: Error, Sendable, Hashable, CustomStringConvertible {
         return error
     }
 
+    /// File, node, operator and message in one line.
     public var description: String {
         var place = file.map { "\($0): " } ?? ""
         if let operatorType {
-            place += node.map { $0.isEmpty ? "unnamed \(operatorType) node: " : "node \"\($0)\" (\(operatorType)): " }
+            place +=
+                node.map { $0.isEmpty ? "unnamed \(operatorType) node: " : "node \"\($0)\" (\(operatorType)): " }
                 ?? "\(operatorType): "
         } else if let node {
             place += "node \"\(node)\": "

@@ -30,7 +30,9 @@ public enum RuntimeValue: Sendable {
 
 /// A tensor of byte strings, in row-major order.
 public struct StringTensor: Sendable, Hashable {
+    /// The extent of each axis, outermost first.
     public let shape: [Int]
+    /// The bytes of each string, in row-major order.
     public let elements: [[UInt8]]
 
     /// - Throws: `ModelError` if the count of elements does not fit the shape.

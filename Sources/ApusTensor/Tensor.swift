@@ -4,15 +4,21 @@ import Glibc
 ///
 /// A bool takes one byte, 0 or 1. Types narrower than a byte are packed, the first element in the lowest bits.
 public struct Tensor: Sendable {
+    /// The element type and shape.
     public let type: TensorType
     package let storage: TensorStorage
     /// Where the first element lies in the storage, in bytes.
     package let byteOffset: Int
 
+    /// The type of the elements.
     public var elementType: ElementType { type.elementType }
+    /// The extent of each axis, outermost first; empty for a scalar.
     public var shape: [Int] { type.shape }
+    /// The number of axes.
     public var rank: Int { type.rank }
+    /// The number of elements.
     public var elementCount: Int { type.elementCount }
+    /// The size in bytes.
     public var byteCount: Int { type.byteCount }
 
     /// A view of storage.
@@ -138,16 +144,55 @@ public protocol TensorElement: BitwiseCopyable, Sendable {
     static var elementType: ElementType { get }
 }
 
-extension Float: TensorElement { public static var elementType: ElementType { .float32 } }
-extension Double: TensorElement { public static var elementType: ElementType { .float64 } }
-extension Int8: TensorElement { public static var elementType: ElementType { .int8 } }
-extension Int16: TensorElement { public static var elementType: ElementType { .int16 } }
-extension Int32: TensorElement { public static var elementType: ElementType { .int32 } }
-extension Int64: TensorElement { public static var elementType: ElementType { .int64 } }
-extension UInt8: TensorElement { public static var elementType: ElementType { .uint8 } }
-extension UInt16: TensorElement { public static var elementType: ElementType { .uint16 } }
-extension UInt32: TensorElement { public static var elementType: ElementType { .uint32 } }
-extension UInt64: TensorElement { public static var elementType: ElementType { .uint64 } }
+extension Float: TensorElement {
+    /// `float32`.
+    public static var elementType: ElementType { .float32 }
+}
+
+extension Double: TensorElement {
+    /// `float64`.
+    public static var elementType: ElementType { .float64 }
+}
+
+extension Int8: TensorElement {
+    /// `int8`.
+    public static var elementType: ElementType { .int8 }
+}
+
+extension Int16: TensorElement {
+    /// `int16`.
+    public static var elementType: ElementType { .int16 }
+}
+
+extension Int32: TensorElement {
+    /// `int32`.
+    public static var elementType: ElementType { .int32 }
+}
+
+extension Int64: TensorElement {
+    /// `int64`.
+    public static var elementType: ElementType { .int64 }
+}
+
+extension UInt8: TensorElement {
+    /// `uint8`.
+    public static var elementType: ElementType { .uint8 }
+}
+
+extension UInt16: TensorElement {
+    /// `uint16`.
+    public static var elementType: ElementType { .uint16 }
+}
+
+extension UInt32: TensorElement {
+    /// `uint32`.
+    public static var elementType: ElementType { .uint32 }
+}
+
+extension UInt64: TensorElement {
+    /// `uint64`.
+    public static var elementType: ElementType { .uint64 }
+}
 
 extension Tensor {
     /// Gives the pages of a mapped tensor back to the system; they are read again from the file when needed.

@@ -33,7 +33,8 @@ package final class TensorStorage: @unchecked Sendable {
             throw error
         }
         let whole = UnsafeRawBufferPointer(buffer)
-        self.init(adopting: UnsafeRawBufferPointer(rebasing: whole[0..<byteCount])) { [address = UInt(bitPattern: whole.baseAddress)] _ in
+        self.init(adopting: UnsafeRawBufferPointer(rebasing: whole[0..<byteCount])) {
+            [address = UInt(bitPattern: whole.baseAddress)] _ in
             UnsafeMutableRawPointer(bitPattern: address)?.deallocate()
         }
     }

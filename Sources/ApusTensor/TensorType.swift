@@ -1,14 +1,17 @@
 /// The element type and concrete shape of a tensor.
 public struct TensorType: Sendable, Hashable, CustomStringConvertible {
+    /// The type of the elements.
     public var elementType: ElementType
     /// The extent of each axis, outermost first; empty for a scalar.
     public var shape: [Int]
 
+    /// A type that `validated()` has yet to check.
     public init(_ elementType: ElementType, _ shape: [Int]) {
         self.elementType = elementType
         self.shape = shape
     }
 
+    /// The number of axes.
     public var rank: Int { shape.count }
 
     /// The number of elements; traps on overflow, so the shape must have passed `validated()` before.
@@ -37,6 +40,7 @@ public struct TensorType: Sendable, Hashable, CustomStringConvertible {
         return self
     }
 
+    /// Element type and shape, such as `float32[1,3,224,224]`.
     public var description: String {
         "\(elementType)[\(shape.map(String.init).joined(separator: ","))]"
     }

@@ -27,7 +27,9 @@ import Testing
             }
         }
         let live = (0..<40).map { step in
-            blocks.filter { $0.firstStep <= step && step <= $0.lastStep }.reduce(0) { $0 + ($1.byteCount + 127) / 128 * 128 }
+            blocks.filter { $0.firstStep <= step && step <= $0.lastStep }.reduce(0) {
+                $0 + ($1.byteCount + 127) / 128 * 128
+            }
         }
         #expect(plan.arenaBytes <= 2 * (live.max() ?? 0) + 128)
     }

@@ -141,7 +141,9 @@ final class ExecutionContext {
 
     private func nanoseconds() -> UInt64 {
         let duration = ContinuousClock.now - Self.epoch
-        return UInt64(clamping: duration.components.seconds * 1_000_000_000 + duration.components.attoseconds / 1_000_000_000)
+        return UInt64(
+            clamping: duration.components.seconds * 1_000_000_000 + duration.components.attoseconds / 1_000_000_000
+        )
     }
 
     private static let epoch = ContinuousClock.now

@@ -95,7 +95,9 @@ package final class OpenCLExecutor: Executor {
             let plan = prepared.plan
             for id in plan.graph.outputs {
                 if let constant = plan.graph.constants[id] { values[id] = constant }
-                if options.observesValues, plan.graph[id].isImported { result.observed[plan.graph[id].name] = values[id] }
+                if options.observesValues, plan.graph[id].isImported {
+                    result.observed[plan.graph[id].name] = values[id]
+                }
             }
             if let cut = plan.cut {
                 try evaluateOnHost(cut, try OperatorTable.standard.makeOperator(cut), current, &values, limits)

@@ -16,10 +16,11 @@ extension ConvLowering {
         let vectors = ceilingDivision(channels, width)
         let kernel = problem.kernel3
         let rows = output.extents[2]
-        let tileRows = (1...min(rows, 14)).min { a, b in
-            let (first, second) = (ceilingDivision(rows, a) * (a + 1), ceilingDivision(rows, b) * (b + 1))
-            return (first, b) < (second, a)
-        } ?? 1
+        let tileRows =
+            (1...min(rows, 14)).min { a, b in
+                let (first, second) = (ceilingDivision(rows, a) * (a + 1), ceilingDivision(rows, b) * (b + 1))
+                return (first, b) < (second, a)
+            } ?? 1
         let tiles = ceilingDivision(rows, tileRows)
         let planes = output.batch * output.extents[0]
         let wanted = 16 * context.device.computeUnits
