@@ -76,6 +76,9 @@ package struct WindowAttributes: Sendable {
             if ceilMode, (padded - extent) % stride != 0, output * stride < input[axis] + window.padsBegin[axis] {
                 output += 1
             }
+            guard output <= Int(Int32.max) else {
+                throw ModelError(.invalidModel, "axis \(axis + 2) of the output has extent \(output)")
+            }
             window.output[axis] = output
         }
         return window
