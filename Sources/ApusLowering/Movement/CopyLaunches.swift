@@ -40,7 +40,9 @@ package func copyLaunches(
     var (source, target) = (source, target)
     source.elementType = type
     target.elementType = type
-    if let launch = try TransposingCopy(source, target, shape: shape, order: order)?.launch(context) {
+    if context.device.maximumWorkGroupSize >= 256 || context.device.executionModel == .workItemTile,
+        let launch = try TransposingCopy(source, target, shape: shape, order: order)?.launch(context)
+    {
         return [launch]
     }
     return try pointwiseLaunches(

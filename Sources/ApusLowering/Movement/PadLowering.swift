@@ -108,16 +108,29 @@ private struct AxisExtension {
             if low > 0 { steps.append(Step(target: 0, source: start, direction: 0, count: low)) }
             if high < total { steps.append(Step(target: high, source: last, direction: 0, count: total - high)) }
         case "reflect":
+            let period = 2 * (count - 1)
             while low > 0 || high < total {
-                let left = min(low, high - 1 - start)
+                let left = min(low, high - 1 - 2 * start + low)
                 if left > 0 {
                     steps.append(Step(target: low - left, source: 2 * start - low + left, direction: -1, count: left))
                     low -= left
                 }
-                let right = min(total - high, last - low)
+                let right = min(total - high, 2 * last - high + 1 - low)
                 if right > 0 {
                     steps.append(Step(target: high, source: 2 * last - high, direction: -1, count: right))
                     high += right
+                }
+                guard left <= 0, right <= 0 else { continue }
+                let before = min(low, period)
+                if before > 0 {
+                    let source = low - before + period
+                    steps.append(Step(target: low - before, source: source, direction: 1, count: before))
+                    low -= before
+                }
+                let after = min(total - high, period)
+                if after > 0 {
+                    steps.append(Step(target: high, source: high - period, direction: 1, count: after))
+                    high += after
                 }
             }
         case "wrap":

@@ -106,7 +106,9 @@ struct ReductionKernel {
         switch kind {
         case .logSumExp:
             text += pass(0, Pass(map: "x", merge: .maximum), lanes)
-            text += "const \(type) shift = select(r0, (\(type))(0.0f), isinf(r0));\n"
+            let zero = "(\(type))(0.0f)"
+            let shift = lanes == 1 ? "isinf(r0) ? \(zero) : r0" : "select(r0, \(zero), isinf(r0))"
+            text += "const \(type) shift = \(shift);\n"
             text += pass(1, Pass(map: "exp(x - shift)", merge: .sum), lanes)
             result = "(log(r1) + shift)"
         case .inverseDeviation, .deviation:
@@ -209,6 +211,7 @@ struct ReductionKernel {
         let usesRows = lanes == 1 && isRowwise && self.lanes > 1
         var text = accumulator("t\(number)", pass.merge, lanes: lanes)
         if usesRows { text += accumulator("v\(number)", pass.merge, lanes: self.lanes) }
+        text += "{\n"
         for axis in 0..<inner {
             text += "for (int j\(axis) = 0; j\(axis) < \(axis == 0 ? "limit" : "m\(axis)"); ++j\(axis)) {\n"
         }
@@ -237,7 +240,7 @@ struct ReductionKernel {
         text += "const \(typeName(lanes)) mapped = \(pass.map);\n"
         text += "block = \(merged("block", "mapped", pass.merge, lanes: lanes));\n}\n"
         text += flush("block", into: "t\(number)", pass.merge, lanes: lanes) + "}\n"
-        text += String(repeating: "}\n", count: inner)
+        text += String(repeating: "}\n", count: inner + 1)
         if usesRows {
             var width = self.lanes
             var name = final("v\(number)", pass.merge, lanes: width)
