@@ -50,7 +50,7 @@ package struct PassPipeline: Sendable {
     package func run(
         _ graph: Graph,
         disabled: Set<String> = [],
-        context: PassContext = PassContext(),
+        _ context: PassContext = PassContext(),
         report: (PassReport) -> Void = { _ in }
     ) throws(ModelError) -> Graph {
         try Self.check(disabled: disabled)
@@ -63,5 +63,23 @@ package struct PassPipeline: Sendable {
             graph = result
         }
         return graph
+    }
+}
+
+extension BoundGraph {
+    /// The graph after the passes over bound shapes, the types of new values included.
+    ///
+    /// - Throws: `ModelError` as `PassPipeline.run` does.
+    package func optimized(
+        disabled: Set<String> = [],
+        _ context: PassContext = PassContext(),
+        report: (PassReport) -> Void = { _ in }
+    ) throws(ModelError) -> BoundGraph {
+        var context = context
+        context.types = types
+        var result = self
+        result.graph = try PassPipeline.bound.run(graph, disabled: disabled, context, report: report)
+        result.types = KnownTypes(result.graph, context).types
+        return result
     }
 }
