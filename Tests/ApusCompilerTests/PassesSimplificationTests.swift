@@ -187,3 +187,70 @@ import Testing
         #expect(try check.run([.identity]).operators == ["Dropout"])
     }
 }
+
+@Suite struct TransposePassTests {
+    @Test func transposesCompose() throws {
+        var check = PassCheck()
+        let x = try check.input([2, 3, 4, 5])
+        let a = check.node("Transpose", [x], ["perm": .ints([0, 2, 3, 1])])
+        let b = check.node("Transpose", [a], ["perm": .ints([3, 0, 1, 2])])
+        check.graph.outputs = [b, check.node("Relu", [a])]
+        let result = try check.run([.transpose])
+        #expect(result.operators == ["Transpose", "Transpose", "Relu"])
+        #expect(result.nodes[1].inputs == [x])
+        #expect(try result.nodes[1].attributes.ints("perm") == [1, 0, 2, 3])
+    }
+
+    @Test func transposesThatCancelDisappear() throws {
+        var check = PassCheck()
+        let x = try check.input([2, 3, 4])
+        let a = check.node("Transpose", [x], ["perm": .ints([0, 2, 1])])
+        let b = check.node("Transpose", [a], ["perm": .ints([0, 2, 1])])
+        check.graph.outputs = [check.node("Relu", [b])]
+        #expect(try check.run([.transpose, .identity]).operators == ["Relu"])
+    }
+
+    @Test func reshapesCompose() throws {
+        var check = PassCheck()
+        let x = try check.input([2, 3, 4])
+        let a = check.node("Reshape", [x, check.constant(Tensor(vector: [Int64(6), 4]))])
+        let b = check.node("Reshape", [a, check.constant(Tensor(vector: [Int64(-1), 8]))])
+        let copied = check.node("Reshape", [a, check.constant(Tensor(vector: [Int64(0), 2, 2]))])
+        check.graph.outputs = [b, copied]
+        let result = try check.run([.transpose])
+        #expect(result.nodes[1].inputs[0] == x && result.nodes[2].inputs[0] == a)
+    }
+}
+
+@Suite struct ControlFlowPassTests {
+    private func branch(_ type: String, _ capture: ValueID) -> AttributeValue {
+        var body = Graph()
+        let x = body.addInput("captured", type: nil)
+        let y = body.addNode(type, inputs: [x], outputNames: ["inner"])[0]
+        let two = body.addConstant("two", .tensor(Tensor(scalar: Float(2))))
+        body.outputs = [body.addNode("Mul", inputs: [y, two], outputNames: ["result"])[0], x, two]
+        return .graph(Subgraph(graph: body, captures: [capture]))
+    }
+
+    @Test(arguments: [false, true], [false, true])
+    func constantConditionsChooseTheBranch(value: Bool, isConstant: Bool) throws {
+        var check = PassCheck()
+        let x = try check.input([3])
+        let flag = Tensor(TensorType(.bool, [])) { $0[0] = value ? 1 : 0 }
+        let condition = check.constant(flag)
+        if !isConstant { check.graph.variables = [condition] }
+        check.graph.outputs = check.nodes(
+            "If",
+            [condition],
+            [
+                "then_branch": branch("Neg", x),
+                "else_branch": branch("Exp", x),
+            ],
+            count: 3
+        )
+        let result = try check.run([.controlFlow])
+        #expect(
+            result.operators == (isConstant ? [value ? "Neg" : "Exp", "Mul", "Identity", "Identity"] : ["If"])
+        )
+    }
+}

@@ -10,15 +10,17 @@ package struct PassPipeline: Sendable {
     }
 
     /// The passes that need no shapes: once a model.
-    package static let shapeFree = PassPipeline([
-        .shape, .constants, .identity, .pad, .batchNormalization, .deadCode,
-    ])
+    package static let shapeFree = PassPipeline(
+        folding + [.identity, .transpose, .identity, .pad, .batchNormalization, .deadCode]
+    )
 
     /// The passes over bound shapes: once a plan, with `PassContext.types`.
-    package static let bound = PassPipeline([
-        .shape, .constants, .identity, .pad, .batchNormalization, .deadCode, .epilogue, .pointwise, .epilogue,
-        .deadCode,
-    ])
+    package static let bound = PassPipeline(
+        folding + [.identity, .transpose, .identity, .pad, .batchNormalization, .deadCode]
+            + [.epilogue, .pointwise, .epilogue, .deadCode]
+    )
+
+    private static let folding: [GraphPass] = [.shape, .constants, .controlFlow, .constants]
 
     /// Every pass that can be disabled, in the order of its first run.
     package static let standard: [GraphPass] = {
