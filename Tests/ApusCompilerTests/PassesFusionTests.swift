@@ -172,7 +172,7 @@ import Testing
             let types = KnownTypes(check.graph, PassContext()).types
             let result = try PassPipeline([.epilogue]).run(
                 check.graph,
-                PassContext(types: types, canFuse: { _, _ in false })
+                context: PassContext(types: types, canFuse: { _, _ in false })
             )
             #expect(result.operators == check.graph.operators)
         }

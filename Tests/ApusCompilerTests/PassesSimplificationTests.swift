@@ -128,9 +128,9 @@ import Testing
         var check = PassCheck()
         let weights = try check.weights([100])
         check.graph.outputs = (0..<3).map { _ in check.node("Neg", [weights]) }
-        let bytes = try PassPipeline([.constants]).run(check.graph, PassContext(foldingBytes: 1000))
+        let bytes = try PassPipeline([.constants]).run(check.graph, context: PassContext(foldingBytes: 1000))
         #expect(bytes.nodes.count == 1)
-        let operations = try PassPipeline([.constants]).run(check.graph, PassContext(foldingOperations: 150))
+        let operations = try PassPipeline([.constants]).run(check.graph, context: PassContext(foldingOperations: 150))
         #expect(operations.nodes.count == 2)
     }
 

@@ -70,7 +70,7 @@ struct PassCheck {
             if case .tensor(let tensor) = value { types[id] = tensor.type }
         }
         let context = PassContext(types: bound ? types : [:])
-        let result = try PassPipeline(passes).run(graph, disabled: disabled, context)
+        let result = try PassPipeline(passes).run(graph, disabled: disabled, context: context)
         let after = try GraphInterpreter(result).run(inputs)
         #expect(result.outputs == graph.outputs)
         for (a, b) in zip(before, after) { try Self.compare(a.tensor(), b.tensor(), tolerance) }

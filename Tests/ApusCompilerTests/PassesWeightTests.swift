@@ -199,7 +199,7 @@ import Testing
             check.graph.outputs = [check.node("MatMul", [column, column])]
         }
         let context = PassContext(foldingBytes: 64 << 20)
-        let result = try PassPipeline.shapeFree.run(check.graph, context)
+        let result = try PassPipeline.shapeFree.run(check.graph, context: context)
         #expect(!result.nodes.isEmpty)
         let bytes = result.constants.values.reduce(0) { $0 + ((try? $1.tensor().byteCount) ?? 0) }
         #expect(bytes <= 64 << 20 + 64 << 20)

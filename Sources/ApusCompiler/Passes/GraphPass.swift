@@ -37,11 +37,11 @@ package struct PassContext: Sendable {
 
     package init(
         table: OperatorTable = .standard,
-        limits: EvaluationLimits = EvaluationLimits(),
         types: [ValueID: TensorType] = [:],
         foldingBytes: Int = 1 << 30,
         foldingOperations: Int = 8 << 30,
-        canFuse: @escaping @Sendable (Node, Epilogue) -> Bool = { node, _ in PassContext.isAnchor(node) }
+        canFuse: @escaping @Sendable (Node, Epilogue) -> Bool = { node, _ in PassContext.isAnchor(node) },
+        limits: EvaluationLimits = EvaluationLimits()
     ) {
         self.table = table
         self.types = types

@@ -52,7 +52,7 @@ package struct PassPipeline: Sendable {
     package func run(
         _ graph: Graph,
         disabled: Set<String> = [],
-        _ context: PassContext = PassContext(),
+        context: PassContext = PassContext(),
         report: (PassReport) -> Void = { _ in }
     ) throws(ModelError) -> Graph {
         try Self.check(disabled: disabled)
@@ -74,13 +74,13 @@ extension BoundGraph {
     /// - Throws: `ModelError` as `PassPipeline.run` does.
     package func optimized(
         disabled: Set<String> = [],
-        _ context: PassContext = PassContext(),
+        context: PassContext = PassContext(),
         report: (PassReport) -> Void = { _ in }
     ) throws(ModelError) -> BoundGraph {
         var context = context
         context.types = types
         var result = self
-        result.graph = try PassPipeline.bound.run(graph, disabled: disabled, context, report: report)
+        result.graph = try PassPipeline.bound.run(graph, disabled: disabled, context: context, report: report)
         result.types = KnownTypes(result.graph, context).types
         return result
     }
