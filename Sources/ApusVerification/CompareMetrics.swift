@@ -53,7 +53,10 @@ package struct ErrorMetrics: Sendable, Hashable, Codable {
         maximumAbsolute = Self.finite(sums.largestDifference)
         relativeL2 = Self.ratio(sums.squaredDifference.squareRoot(), sums.squaredReference.squareRoot())
         maximumRelative = Self.ratio(sums.largestDifference, sums.largestReference)
-        let norms = sums.squaredReference.squareRoot() * sums.squaredComputed.squareRoot()
+        let squares = sums.squaredReference * sums.squaredComputed
+        let norms =
+            squares.isNormal
+            ? squares.squareRoot() : sums.squaredReference.squareRoot() * sums.squaredComputed.squareRoot()
         if norms > 0, norms.isFinite, sums.product.isFinite {
             cosine = min(max(sums.product / norms, -1), 1)
         } else if sums.squaredReference != sums.squaredComputed {

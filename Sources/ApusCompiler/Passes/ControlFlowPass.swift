@@ -1,5 +1,5 @@
 package import ApusGraph
-package import ApusTensor
+import ApusTensor
 
 extension GraphPass {
     /// An `If` with a constant condition becomes the branch that is taken.
