@@ -51,11 +51,7 @@ package final class OpenCLExecutor: Executor {
     private func prepare(_ graph: Graph, part: Int, inputs: [ValueFact]) throws -> PreparedPlan {
         try plans.plan(PlanCache.Key(part: part, inputs: inputs.map(\.type))) {
             var bound = try ShapeBinder(limits: options.limits).bind(graph, inputs: inputs)
-            bound.graph = try PassPipeline.bound.run(
-                bound.graph,
-                disabled: options.disabledPasses,
-                context: PassContext(types: bound.types, limits: options.limits)
-            )
+                .optimized(disabled: options.disabledPasses, context: PassContext(limits: options.limits))
             if options.observesValues {
                 let produced = bound.graph.nodes.flatMap { $0.outputs.compactMap { $0 } }
                 let present = Set(bound.graph.outputs)

@@ -10,15 +10,17 @@ package struct PassPipeline: Sendable {
     }
 
     /// The passes that need no shapes: once a model.
-    package static let shapeFree = PassPipeline([
-        .shape, .constants, .identity, .pad, .batchNormalization, .deadCode,
-    ])
+    package static let shapeFree = PassPipeline(
+        folding + [.identity, .transpose, .identity, .pad, .batchNormalization, .deadCode]
+    )
 
     /// The passes over bound shapes: once a plan, with `PassContext.types`.
-    package static let bound = PassPipeline([
-        .shape, .constants, .identity, .pad, .batchNormalization, .deadCode, .epilogue, .pointwise, .epilogue,
-        .deadCode,
-    ])
+    package static let bound = PassPipeline(
+        folding + [.identity, .transpose, .identity, .pad, .batchNormalization, .deadCode]
+            + [.epilogue, .pointwise, .epilogue, .deadCode]
+    )
+
+    private static let folding: [GraphPass] = [.shape, .constants, .controlFlow, .constants]
 
     /// Every pass that can be disabled, in the order of its first run.
     package static let standard: [GraphPass] = {
@@ -63,5 +65,23 @@ package struct PassPipeline: Sendable {
             graph = result
         }
         return graph
+    }
+}
+
+extension BoundGraph {
+    /// The graph after the passes over bound shapes, the types of new values included.
+    ///
+    /// - Throws: `ModelError` as `PassPipeline.run` does.
+    package func optimized(
+        disabled: Set<String> = [],
+        context: PassContext = PassContext(),
+        report: (PassReport) -> Void = { _ in }
+    ) throws(ModelError) -> BoundGraph {
+        var context = context
+        context.types = types
+        var result = self
+        result.graph = try PassPipeline.bound.run(graph, disabled: disabled, context: context, report: report)
+        result.types = KnownTypes(result.graph, context).types
+        return result
     }
 }
