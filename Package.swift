@@ -30,7 +30,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     ],
     targets: [
@@ -80,7 +79,7 @@ let package = Package(
             "Apus",
             [
                 "ApusONNX", "ApusBackends", "ApusCompiler", "ApusLowering", "ApusOperators", "ApusGraph", "ApusTensor",
-                "ApusDevice", "ApusOpenCL", .product(name: "Logging", package: "swift-log"),
+                "ApusDevice", "ApusOpenCL",
             ]
         ),
         module("ApusOperatorSuite", ["ApusOperators", "ApusGraph", "ApusTensor"]),
@@ -124,8 +123,14 @@ let package = Package(
             "ApusONNX",
             ["ApusONNXProto", "ApusGraph", "ApusTensor", .product(name: "SwiftProtobuf", package: "swift-protobuf")]
         ),
-        tests("Apus", ["ApusTensor", "ApusDevice"]),
-        tests("ApusCommand", ["ApusTensor"]),
+        tests(
+            "Apus",
+            ["ApusONNX", "ApusVerification", "ApusBackends", "ApusGraph", "ApusTensor", "ApusDevice", "ApusOpenCL"]
+        ),
+        tests(
+            "ApusCommand",
+            ["ApusTensor", "ApusONNXProto", .product(name: "SwiftProtobuf", package: "swift-protobuf")]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

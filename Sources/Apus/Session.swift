@@ -1,8 +1,8 @@
 package import ApusBackends
-import ApusCompiler
+package import ApusCompiler
 import ApusDevice
 import ApusGraph
-import ApusOpenCL
+package import ApusOpenCL
 import ApusOperators
 public import ApusTensor
 import Dispatch
@@ -63,7 +63,12 @@ public final class Session: Sendable {
         try self.init(model, options: options, observesValues: false)
     }
 
-    package init(_ model: Model, options: Options, observesValues: Bool) throws {
+    package init(
+        _ model: Model,
+        options: Options,
+        observesValues: Bool,
+        cache: ProgramCache = .shared
+    ) throws {
         self.model = model
         let device = try options.device.resolve()
         var settings = ExecutorOptions()
@@ -74,12 +79,29 @@ public final class Session: Sendable {
         settings.fallback = FallbackPolicy(rawValue: options.fallback.rawValue) ?? .node
         do {
             if let device {
-                executor = try OpenCLExecutor(model.graph, on: device, options: settings)
+                executor = try OpenCLExecutor(model.graph, on: device, options: settings, cache: cache)
             } else {
                 executor = try ReferenceExecutor(model.graph, options: settings)
             }
         } catch let error as ModelError {
-            throw model.path.map { error.at(file: $0) } ?? error
+            throw located(error)
+        }
+    }
+
+    /// The error with the model's file named, unless it is about the run alone.
+    private func located(_ error: ModelError) -> ModelError {
+        guard error.code != .cancelled, let path = model.path else { return error }
+        return error.at(file: path)
+    }
+
+    /// Binds the model to input types without running it; `nil` where it is interpreted.
+    ///
+    /// - Throws: `ModelError` or `BackendError`.
+    package func plan(_ inputs: [TensorType]) throws -> Plan? {
+        do {
+            return try executor.plan(inputs)
+        } catch let error as ModelError {
+            throw located(error)
         }
     }
 
@@ -125,7 +147,13 @@ public final class Session: Sendable {
         _ inputs: [String: RuntimeValue],
         _ options: RunOptions
     ) throws -> (outputs: [String: RuntimeValue], observed: [String: RuntimeValue]) {
-        let result = try executor.run(try ordered(inputs), options)
+        let values = try ordered(inputs)
+        let result: RunResult
+        do {
+            result = try executor.run(values, options)
+        } catch let error as ModelError {
+            throw located(error)
+        }
         let names = model.graph.outputs.map { model.graph[$0].name }
         return (Dictionary(zip(names, result.outputs)) { first, _ in first }, result.observed)
     }

@@ -31,8 +31,12 @@ struct BenchCommand: ParsableCommand {
     var profileLayers = false
 
     func validate() throws {
-        guard iterations.map({ $0 > 0 }) ?? true, warmup >= 0, streams > 0, duration > 0 else {
-            throw ValidationError("--iterations, --streams and --duration must be positive, --warmup not negative")
+        guard iterations.map({ $0 > 0 }) ?? true, warmup >= 0, (1...1024).contains(streams),
+            duration > 0, duration <= 1e9
+        else {
+            throw ValidationError(
+                "--iterations and --duration must be positive, --warmup not negative, --streams within 1 ... 1024"
+            )
         }
     }
 

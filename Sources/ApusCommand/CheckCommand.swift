@@ -44,9 +44,9 @@ struct CheckCommand: ParsableCommand {
             )
         }
         let shapes = try shared.givenShapes()
-        let types = try model.inputs.map { port throws(ModelError) in try boundType(port, shapes[port.name]) }
+        let types = try boundTypes(model, shapes)
         let session = try Session(model, options: try shared.sessionOptions())
-        if let plan = try session.executor.plan(types) {
+        if let plan = try session.plan(types) {
             entries = plan.nodes.map { node in
                 Entry(
                     node: node.node.name,

@@ -38,13 +38,38 @@ func boundType(_ port: Model.Port, _ given: [Int]?) throws(ModelError) -> Tensor
                 )
             }
         }
-        return TensorType(elementType, given)
     }
-    guard let shape = port.shape else {
+    guard let shape = given ?? port.shape?.map({ $0 ?? 1 }) else {
         throw ModelError(.invalidInput, "the rank of the input \"\(port.name)\" is unknown; use --shape")
     }
-    return TensorType(elementType, shape.map { $0 ?? 1 })
+    do {
+        return try TensorType(elementType, shape).validated()
+    } catch {
+        throw ModelError(error.code, "the input \"\(port.name)\": \(error.message)")
+    }
 }
+
+/// The types that all inputs are bound to.
+///
+/// - Throws: `ModelError` with code `invalidInput` that names the input.
+func boundTypes(_ model: Model, _ shapes: [String: [Int]]) throws(ModelError) -> [TensorType] {
+    try checkNames(model, shapes)
+    return try model.inputs.map { port throws(ModelError) in try boundType(port, shapes[port.name]) }
+}
+
+/// - Throws: `ModelError` with code `invalidInput` if a shape is given for an input that the model does not have.
+func checkNames(_ model: Model, _ shapes: [String: [Int]]) throws(ModelError) {
+    if let unknown = shapes.keys.sorted().first(where: { name in !model.inputs.contains { $0.name == name } }) {
+        throw ModelError(
+            .invalidInput,
+            "the model has no input \"\(unknown)\"; its inputs are "
+                + model.inputs.map { "\"\($0.name)\" \($0.description)" }.joined(separator: ", ")
+        )
+    }
+}
+
+/// The largest input that is made up, as making it takes four times its size.
+private let maximumSeededBytes = Int(clamping: ProcessInfo.processInfo.physicalMemory) / 4
 
 /// Values for the inputs that the user left out: floats uniform in [-1, 1), integers and bools 0 or 1.
 func seededInputs(
@@ -52,15 +77,19 @@ func seededInputs(
     shapes: [String: [Int]],
     given: [String: RuntimeValue]
 ) throws -> [String: RuntimeValue] {
-    if let unknown = shapes.keys.sorted().first(where: { name in !model.inputs.contains { $0.name == name } }) {
-        throw ModelError(.invalidInput, "the model has no input \"\(unknown)\"")
-    }
+    try checkNames(model, shapes)
     var result = given
     for (index, port) in model.inputs.enumerated() where result[port.name] == nil {
         let type = try boundType(port, shapes[port.name])
+        guard type.byteCount <= maximumSeededBytes else {
+            throw ModelError(
+                .limitExceeded,
+                "the input \"\(port.name)\" \(type) takes \(type.byteCount) bytes, more than a quarter of the memory"
+            )
+        }
         var generator = SeededGenerator(seed: UInt64(index) + 1)
         let range = type.elementType.isFloatingPoint ? -1.0...1.0 : 0.0...1.99
-        result[port.name] = .tensor(try generator.tensor(try type.validated(), in: range))
+        result[port.name] = .tensor(try generator.tensor(type, in: range))
     }
     return result
 }

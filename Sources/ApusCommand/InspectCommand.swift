@@ -54,11 +54,16 @@ struct InspectCommand: ParsableCommand {
             metadata: model.metadata
         )
         let shapes = try shared.givenShapes()
-        let types = try? model.inputs.map { port throws(ModelError) in try boundType(port, shapes[port.name]) }
+        try checkNames(model, shapes)
+        let types = shapes.isEmpty ? try? boundTypes(model, shapes) : try boundTypes(model, shapes)
+        var problem: ModelError?
         var plan: Plan?
         if let types {
-            let session = try Session(model, options: try shared.sessionOptions())
-            plan = try session.executor.plan(types)
+            do {
+                plan = try Session(model, options: try shared.sessionOptions()).plan(types)
+            } catch let error as ModelError {
+                problem = error
+            }
         }
         if let plan {
             report.boundNodes = plan.nodes.count
@@ -78,6 +83,7 @@ struct InspectCommand: ParsableCommand {
                     + "\(plan.arenaBytes) bytes of activations"
             )
         }
+        if let problem { print("planned     no: \(problem)") }
         if launches, let plan {
             printTable(
                 ["node", "kernel", "file", "global size", "local size"],

@@ -43,6 +43,13 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "Show the time of every layer.")
     var profileLayers = false
 
+    func validate() throws {
+        guard timeout.map({ (0...1e9).contains($0) }) ?? true, top.map({ $0 >= 0 }) ?? true else {
+            throw ValidationError("--timeout must lie within 0 ... 1e9 seconds, --top must not be negative")
+        }
+        _ = try (numbers(mean, "--mean"), numbers(std, "--std"))
+    }
+
     private struct Report: Encodable {
         struct Output: Encodable {
             var name: String
@@ -62,6 +69,8 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         let model = try Model.load(shared.model)
+        let shapes = try shared.givenShapes()
+        try checkNames(model, shapes)
         var values = try shared.givenInputs()
         if let image, let port = model.inputs.first {
             let input = ImageInput(
@@ -71,7 +80,7 @@ struct RunCommand: ParsableCommand {
                 standardDeviation: try numbers(std, "--std"),
                 layout: layout
             )
-            let type = try boundType(port, try shared.givenShapes()[port.name])
+            let type = try boundType(port, shapes[port.name])
             values[port.name] = .tensor(try input.tensor(image, shape: type.shape))
         }
         let session = try Session(model, options: try shared.sessionOptions())

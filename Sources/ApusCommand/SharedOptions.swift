@@ -43,6 +43,15 @@ struct SharedOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Write the result as JSON; - is standard output.", valueName: "file"))
     var json: String?
 
+    func validate() throws {
+        _ = try sessionOptions()
+        _ = try givenShapes()
+        for text in inputs { _ = try split(text, "--input") }
+        guard maxBytes.map({ $0 > 0 }) ?? true, maxIterations > 0 else {
+            throw ValidationError("--max-bytes and --max-iterations must be positive")
+        }
+    }
+
     /// - Throws: `ValidationError` for a device selection that cannot be read.
     func sessionOptions() throws -> Session.Options {
         guard let selection = DeviceSelection(device) else {

@@ -36,6 +36,7 @@ package final class OpenCLExecutor: Executor {
             disabled: options.disabledPasses,
             context: PassContext(limits: options.limits)
         )
+        for node in self.graph.nodes { _ = try OperatorTable.standard.makeOperator(node) }
         store = ConstantStore(device, self.graph.constants)
         builder = ProgramBuilder(device: device, cache: cache)
         plans = PlanCache(capacity: options.maximumPlans)

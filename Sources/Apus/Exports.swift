@@ -1,0 +1,2 @@
+@_exported public import ApusDevice
+@_exported public import ApusTensor
