@@ -14,8 +14,6 @@ step "format"
 Scripts/format.sh --lint
 step "build and tests"
 swift test -c release --scratch-path "$scratch" --explicit-target-dependency-import-check error
-step "kernels under Oclgrind"
-Scripts/oclgrind.sh "$scratch/release/apusPackageTests.xctest" OperatorSuiteTests
 step "the command on the demo network's pictures"
 Scripts/check_models.sh "$scratch/release/apus"
 step "passed"
