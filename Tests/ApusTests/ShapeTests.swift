@@ -62,7 +62,7 @@ import Testing
                 for session in sessions {
                     for count in [1, 7, 30] { _ = try session.answer(digits.input(count)) }
                 }
-                #expect(device.memoryStatistics.liveBytes > 0)
+                withExtendedLifetime(sessions) { #expect(device.memoryStatistics.liveBytes > 0) }
             }
             #expect(device.memoryStatistics.liveBytes == 0)
             #expect(device.memoryStatistics.liveBuffers == 0)
