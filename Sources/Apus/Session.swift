@@ -84,12 +84,12 @@ public final class Session: Sendable {
                 executor = try ReferenceExecutor(model.graph, options: settings)
             }
         } catch let error as ModelError {
-            throw located(error)
+            throw Self.located(error, model)
         }
     }
 
     /// The error with the model's file named, unless it is about the run alone.
-    private func located(_ error: ModelError) -> ModelError {
+    private static func located(_ error: ModelError, _ model: Model) -> ModelError {
         guard error.code != .cancelled, let path = model.path else { return error }
         return error.at(file: path)
     }
@@ -101,7 +101,7 @@ public final class Session: Sendable {
         do {
             return try executor.plan(inputs)
         } catch let error as ModelError {
-            throw located(error)
+            throw Self.located(error, model)
         }
     }
 
@@ -152,7 +152,7 @@ public final class Session: Sendable {
         do {
             result = try executor.run(values, options)
         } catch let error as ModelError {
-            throw located(error)
+            throw Self.located(error, model)
         }
         let names = model.graph.outputs.map { model.graph[$0].name }
         return (Dictionary(zip(names, result.outputs)) { first, _ in first }, result.observed)
