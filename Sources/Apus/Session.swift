@@ -174,7 +174,12 @@ public final class Session: Sendable {
                 throw ModelError(.invalidInput, "the input \"\(port.name)\" \(port.description) is missing")
             }
             if let elementType = port.elementType, elementType != .string {
-                let tensor = try value.tensor()
+                guard case .tensor(let tensor) = value else {
+                    throw ModelError(
+                        .invalidInput,
+                        "the input \"\(port.name)\" is \(port.description), found \(value.kind)"
+                    )
+                }
                 let fits =
                     port.shape.map { shape in
                         shape.count == tensor.rank && zip(shape, tensor.shape).allSatisfy { $0 == nil || $0 == $1 }

@@ -125,7 +125,7 @@ import Testing
         let folder = try TemporaryFolder()
         let wrong = try folder.write(Tensor(shape: [1, 10], [Float](repeating: 0.5, count: 10)), "wrong.npy")
         try expectFailure(["compare", Paths.digits, "--expected", wrong], status: 2, ["wrong.npy", "relative L2"])
-        try expectFailure(["compare", Paths.digits, "--tolerance", "-1"], status: 2, ["first bad layer", "Conv"])
+        try expectFailure(["compare", Paths.digits, "--tolerance=-1"], status: 2, ["first bad layer", "Relu"])
     }
 
     @Test func helpNamesEveryCommand() throws {

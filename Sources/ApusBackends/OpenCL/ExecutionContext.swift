@@ -9,7 +9,8 @@ import ApusTensor
 /// One run in flight: its own queue, arena and kernel objects, whose arguments are set once.
 final class ExecutionContext {
     let isProfiling: Bool
-    private let prepared: PreparedPlan
+    // The plan keeps idle contexts: a strong reference would be a cycle.
+    private unowned let prepared: PreparedPlan
     private let queue: Queue
     private let arena: Buffer
     private var kernels: [Kernel] = []
