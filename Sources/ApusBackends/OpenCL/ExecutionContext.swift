@@ -9,7 +9,7 @@ import ApusTensor
 /// One run in flight: its own queue, arena and kernel objects, whose arguments are set once.
 final class ExecutionContext {
     let isProfiling: Bool
-    /// The plan keeps idle contexts, so a context must not keep the plan.
+    // The plan keeps idle contexts: a strong reference would be a cycle.
     private unowned let prepared: PreparedPlan
     private let queue: Queue
     private let arena: Buffer
