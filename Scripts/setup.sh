@@ -6,7 +6,7 @@ set -euo pipefail
 packages=(ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libpng-dev libturbojpeg0-dev pkg-config)
 for argument in "$@"; do
     case "$argument" in
-        --test) packages+=(oclgrind clang-format) ;;
+        --test) packages+=(oclgrind clang-format python3 python3-venv) ;;
         --bench) packages+=(python3 python3-venv) ;;
         *)
             echo "setup.sh: unknown argument $argument" >&2

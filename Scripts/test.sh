@@ -14,6 +14,8 @@ step "format"
 Scripts/format.sh --lint
 step "build and tests"
 swift test -c release --scratch-path "$scratch"
+step "kernels under Oclgrind"
+Scripts/oclgrind.sh "$scratch/release/apus" | tail -n 1
 step "the command on the demo network's pictures"
 Scripts/check_models.sh "$scratch/release/apus"
 step "passed"

@@ -1,0 +1,65 @@
+import Apus
+import ApusDevice
+import ApusTensor
+import ApusVerification
+import Foundation
+
+/// The folders of a suite that hold a case: `test_*` with a `model.onnx`, by name.
+///
+/// - Throws: `ModelError` with code `invalidFile` if there is none.
+func conformanceCases(in folder: String) throws(ModelError) -> [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    let cases = names.filter { FileManager.default.fileExists(atPath: "\(folder)/\($0)/model.onnx") }.sorted()
+    if cases.isEmpty { throw ModelError(.invalidFile, "the folder holds no test_*/model.onnx", file: folder) }
+    return cases.map { "\(folder)/\($0)" }
+}
+
+/// Runs cases whose folders arrive on standard input, one a line; answers with one line of JSON each.
+struct ConformanceWorker {
+    let device: DeviceSelection
+
+    func serve() {
+        while let folder = readLine() {
+            let outcome = run(folder)
+            guard var line = try? JSONEncoder().encode(outcome) else { return }
+            line.append(UInt8(ascii: "\n"))
+            FileHandle.standardOutput.write(line)
+        }
+    }
+
+    private func run(_ folder: String) -> ConformanceOutcome {
+        let name = (folder as NSString).lastPathComponent
+        func outcome(_ status: ConformanceOutcome.Status, _ reason: String) -> ConformanceOutcome {
+            ConformanceOutcome(name: name, status: status, reason: reason)
+        }
+        do {
+            let model = try Model.load("\(folder)/model.onnx")
+            let session = try Session(model, options: Session.Options(device: device))
+            var sets = 0
+            while FileManager.default.fileExists(atPath: "\(folder)/test_data_set_\(sets)") {
+                let data = "\(folder)/test_data_set_\(sets)"
+                var inputs: [String: RuntimeValue] = [:]
+                for (index, port) in model.inputs.enumerated() {
+                    inputs[port.name] = try readValue("\(data)/input_\(index).pb")
+                }
+                let outputs = try session.runBlocking(inputs)
+                for (index, port) in model.outputs.enumerated() {
+                    let expected = try readValue("\(data)/output_\(index).pb")
+                    guard let found = outputs[port.name] else { return outcome(.failed, "no output \(port.name)") }
+                    if let problem = conformanceProblem(found, expected: expected) {
+                        return outcome(.failed, "output \(index): \(problem)")
+                    }
+                }
+                sets += 1
+            }
+            return sets > 0
+                ? ConformanceOutcome(name: name, status: .passed) : outcome(.failed, "there is no test_data_set_0")
+        } catch let error as ModelError {
+            return outcome(error.code == .unsupported ? .unsupported : .failed, error.message)
+        } catch let error as BackendError {
+            return outcome(error.code == .unsupported ? .unsupported : .failed, error.message)
+        } catch {
+            return outcome(.failed, "\(error)")
+        }
+    }
+}
