@@ -13,7 +13,7 @@ Scripts/setup.sh --test
 step "format"
 Scripts/format.sh --lint
 step "build and tests"
-swift test -c release --scratch-path "$scratch"
+swift test -c release --scratch-path "$scratch" --explicit-target-dependency-import-check error
 step "the command on the demo network's pictures"
 Scripts/check_models.sh "$scratch/release/apus"
 step "passed"
