@@ -5,7 +5,9 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
 ]
+let cSettings: [CSetting] = [.treatAllWarnings(as: .error)]
 
 /// A module of the engine: `Sources/<name>` with the arrows it may follow downwards.
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -64,10 +66,10 @@ let package = Package(
         .target(
             name: "ApusONNXProto",
             dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
-            exclude: ["onnx.proto"],
+            exclude: ["onnx.proto", "onnx-data.proto"],
             swiftSettings: settings
         ),
-        .target(name: "CLinuxFile"),
+        .target(name: "CLinuxFile", cSettings: cSettings),
         module(
             "ApusONNX",
             [
@@ -92,6 +94,7 @@ let package = Package(
         ),
         .target(
             name: "CImage",
+            cSettings: cSettings,
             linkerSettings: [.linkedLibrary("png"), .linkedLibrary("turbojpeg")]
         ),
         .executableTarget(

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Regenerates Sources/ApusONNXProto/onnx.pb.swift from onnx.proto (onnx 1.22.0, onnx-ml.proto).
+# Regenerates Sources/ApusONNXProto/*.pb.swift from onnx.proto (onnx 1.22.0, onnx-ml.proto) and onnx-data.proto.
 # Needs protoc; builds protoc-gen-swift from the swift-protobuf checkout that the package resolves.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,4 +15,4 @@ fi
 
 protoc --plugin=protoc-gen-swift="$generator" --proto_path=Sources/ApusONNXProto \
     --swift_out=Sources/ApusONNXProto --swift_opt=Visibility=Package --swift_opt=UseAccessLevelOnImports=true \
-    onnx.proto
+    onnx.proto onnx-data.proto

@@ -13,9 +13,11 @@ Scripts/setup.sh --test
 step "format"
 Scripts/format.sh --lint
 step "build and tests"
-swift test -c release --scratch-path "$scratch"
+swift test -c release --scratch-path "$scratch" --explicit-target-dependency-import-check error
 step "kernels under Oclgrind"
 Scripts/oclgrind.sh "$scratch/release/apus" | tail -n 1
+step "the ONNX backend suite"
+Scripts/check_conformance.sh "$scratch/release/apus"
 step "the command on the demo network's pictures"
 Scripts/check_models.sh "$scratch/release/apus"
 step "passed"

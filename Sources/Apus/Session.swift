@@ -169,7 +169,7 @@ public final class Session: Sendable {
             )
         }
         var result: [RuntimeValue] = []
-        for port in ports {
+        for (port, id) in zip(ports, model.graph.inputs) {
             guard let value = inputs[port.name] else {
                 throw ModelError(.invalidInput, "the input \"\(port.name)\" \(port.description) is missing")
             }
@@ -190,6 +190,15 @@ public final class Session: Sendable {
                         "the input \"\(port.name)\" is \(port.description), found \(tensor.type)"
                     )
                 }
+            }
+            switch (model.graph[id].type, value) {
+            case (.sequence?, .sequence), (.optional?, .optional), (.tensor(.string, _)?, .strings): break
+            case (.sequence?, _), (.optional?, _), (.tensor(.string, _)?, _):
+                throw ModelError(
+                    .invalidInput,
+                    "the input \"\(port.name)\" is \(port.description), found \(value.kind)"
+                )
+            case (.tensor?, _), (nil, _): break
             }
             result.append(value)
         }

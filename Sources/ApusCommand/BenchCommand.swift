@@ -15,6 +15,8 @@ struct BenchCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
+    @OptionGroup var limit: TimeoutOption
+
     @Option(help: "Exactly so many runs; otherwise as many as the duration takes, at least 10.")
     var iterations: Int?
 
@@ -86,23 +88,24 @@ struct BenchCommand: ParsableCommand {
 
     func run() throws {
         let started = ContinuousClock.now
+        let deadline = limit.deadline
         progress("loading \(shared.model)")
-        let model = try Model.load(shared.model)
-        let values = try seededInputs(model, shapes: try shared.givenShapes(), given: try shared.givenInputs())
+        let model = try shared.loadModel()
+        let values = try seededInputs(model, shapes: try shared.givenShapes(), given: try shared.givenInputs(model))
         let session = try Session(model, options: try shared.sessionOptions())
         let loaded = ContinuousClock.now
         progress("first run on \(session.deviceName)")
-        _ = try session.runBlocking(values)
+        _ = try session.runBlocking(values, deadline: deadline)
         let firstRun = ContinuousClock.now
-        for _ in 0..<warmup { _ = try session.runBlocking(values) }
+        for _ in 0..<warmup { _ = try session.runBlocking(values, deadline: deadline) }
         progress("measuring")
-        let (samples, seconds) = try measure(session, values)
+        let (samples, seconds) = try measure(session, values, deadline)
         let cache = ProgramCache.shared.statistics
         let device = (session.executor as? OpenCLExecutor)?.openCLDevice
         var report = Report(
             model: shared.model,
             device: session.deviceName,
-            precision: "model",
+            precision: shared.precision,
             load_ms: milliseconds(loaded - started),
             first_run_ms: milliseconds(firstRun - loaded),
             latency_ms: Latency(samples),
@@ -117,9 +120,9 @@ struct BenchCommand: ParsableCommand {
         let profile = RunProfile()
         let profiledRuns = 10
         if profileLayers {
-            _ = try session.run(values, RunOptions(profile: profile))
+            _ = try session.run(values, RunOptions(deadline: deadline, profile: profile))
             profile.removeAll()
-            for _ in 0..<profiledRuns { _ = try session.run(values, RunOptions(profile: profile)) }
+            for _ in 0..<profiledRuns { _ = try session.run(values, RunOptions(deadline: deadline, profile: profile)) }
             report.layers = layerReports(profile.entries, runs: profiledRuns)
         }
         if let json = shared.json { try writeJSON(report, to: json) }
@@ -148,7 +151,8 @@ struct BenchCommand: ParsableCommand {
 
     private func measure(
         _ session: Session,
-        _ values: [String: RuntimeValue]
+        _ values: [String: RuntimeValue],
+        _ deadline: ContinuousClock.Instant?
     ) throws -> (milliseconds: [Double], seconds: Double) {
         let samples = Mutex<[Double]>([])
         let failure = Mutex<(any Error)?>(nil)
@@ -162,7 +166,7 @@ struct BenchCommand: ParsableCommand {
                 if !limited, ContinuousClock.now >= end, own.count >= 10 { break }
                 let begin = ContinuousClock.now
                 do {
-                    _ = try session.runBlocking(values)
+                    _ = try session.runBlocking(values, deadline: deadline)
                 } catch {
                     failure.withLock { $0 = error }
                     break

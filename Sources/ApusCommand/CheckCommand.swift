@@ -22,7 +22,7 @@ struct CheckCommand: ParsableCommand {
     }
 
     func run() throws {
-        let model = try Model.load(shared.model)
+        let model = try shared.loadModel()
         var entries: [Entry] = []
         var unsupported = 0
         for node in model.graph.nodes {

@@ -1,6 +1,7 @@
 import Apus
 import ApusBackends
 import ApusGraph
+import ApusOperators
 import ApusTensor
 import ApusVerification
 import ArgumentParser
@@ -13,13 +14,15 @@ struct CompareCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
+    @OptionGroup var limit: TimeoutOption
+
     @Option(help: "The largest relative L2 error of a layer.")
     var tolerance = 1e-5
 
     @Flag(help: "Compare every layer as imported, without fusion.")
     var unfused = false
 
-    @Option(help: ArgumentHelp("A .npy file that the first output must equal as well.", valueName: "file"))
+    @Option(help: ArgumentHelp("A .npy or .pb file that the first output must equal as well.", valueName: "file"))
     var expected: String?
 
     @Option(help: "The largest relative L2 error against --expected.")
@@ -29,7 +32,21 @@ struct CompareCommand: ParsableCommand {
         var value: String
         var operatorType: String
         var node: String
-        var difference: TensorDifference
+        var type: String
+        var isGood: Bool
+        var problem: String?
+        /// `nil` where there are no numbers to compare.
+        var difference: ErrorMetrics?
+
+        init(_ value: ComparedValue) {
+            self.value = value.name
+            operatorType = value.operatorType
+            node = value.node
+            type = value.type
+            isGood = value.isGood
+            problem = value.problem
+            difference = value.metrics
+        }
     }
 
     private struct Report: Encodable {
@@ -37,79 +54,98 @@ struct CompareCommand: ParsableCommand {
         var device: String
         var tolerance: Double
         var layers: [Layer]
+        /// Values of the model that the device did not keep, as kernels of several layers compute past them.
+        var fusedValues: Int
         var firstBad: Layer?
-        var expected: TensorDifference?
+        var expected: ErrorMetrics?
     }
 
     func run() throws {
-        let model = try Model.load(shared.model)
-        let values = try seededInputs(model, shapes: try shared.givenShapes(), given: try shared.givenInputs())
+        let deadline = limit.deadline
+        let model = try shared.loadModel()
+        let values = try seededInputs(model, shapes: try shared.givenShapes(), given: try shared.givenInputs(model))
         var options = try shared.sessionOptions()
         if unfused { options.disabledPasses.formUnion(["epilogue", "pointwise", "batch-norm", "pad"]) }
         let session = try Session(model, options: options, observesValues: true)
         progress("running on \(session.deviceName)")
-        let found = try session.run(values, RunOptions())
-        var referenceOptions = options
-        referenceOptions.device = .reference
-        referenceOptions.disabledPasses = []
-        let reference = try Session(model, options: referenceOptions, observesValues: true)
+        let found = try session.run(values, RunOptions(deadline: deadline))
         progress("running on the reference")
-        let wanted = try reference.run(values, RunOptions())
-
-        var report = Report(model: shared.model, device: session.deviceName, tolerance: tolerance, layers: [])
-        for node in model.graph.nodes {
-            for id in node.outputs {
-                guard let id else { continue }
-                let name = model.graph[id].name
-                guard case .tensor(let right)? = wanted.observed[name] ?? wanted.outputs[name],
-                    case .tensor(let tensor)? = found.observed[name] ?? found.outputs[name]
-                else { continue }
-                report.layers.append(
-                    Layer(
-                        value: name,
-                        operatorType: node.displayType,
-                        node: node.name,
-                        difference: try TensorDifference(tensor, right)
-                    )
-                )
-            }
-        }
-        report.firstBad = report.layers.first { !($0.difference.relativeL2 <= tolerance) }
-        if let expected, let port = model.outputs.first, let output = try found.outputs[port.name]?.tensor() {
-            report.expected = try TensorDifference(output, try readValue(expected).tensor())
+        let comparison = try judge(model, session.ordered(values), found, deadline)
+        var report = Report(
+            model: shared.model,
+            device: session.deviceName,
+            tolerance: tolerance,
+            layers: comparison.values.map(Layer.init),
+            fusedValues: comparison.missingCount,
+            firstBad: comparison.firstBad.map(Layer.init)
+        )
+        if let expected, let id = model.graph.outputs.first, let output = found.outputs[model.graph[id].name] {
+            let wanted = try readValue(expected, type: model.graph[id].type).tensor()
+            report.expected = try ErrorMetrics(reference: wanted, computed: output.tensor())
         }
         if let json = shared.json { try writeJSON(report, to: json) }
-        if shared.json != "-" { show(report) }
-        if let bad = report.firstBad {
+        if shared.json != "-" { show(report, comparison) }
+        if !comparison.isGood {
             throw ComparisonFailure(
-                message: "\(shared.model): the first bad layer is \"\(bad.node)\" (\(bad.operatorType)): "
-                    + "relative L2 error \(bad.difference.relativeL2), expected at most \(tolerance)"
+                message: "\(shared.model): \(comparison.summary), expected a relative L2 error of at most \(tolerance)"
             )
         }
-        if let difference = report.expected, !(difference.relativeL2 <= expectedTolerance) {
+        let bound = ComparisonTolerance(relativeL2: expectedTolerance)
+        if let error = report.expected, !bound.accepts(error, .float32) {
             throw ComparisonFailure(
                 message: "\(shared.model): the output differs from \(expected ?? ""): relative L2 error "
-                    + "\(difference.relativeL2), expected at most \(expectedTolerance)"
+                    + "\(error.relativeL2), expected at most \(expectedTolerance)"
+                    + (error.nonFiniteMismatchCount > 0
+                        ? "; \(error.nonFiniteMismatchCount) elements are not finite in one of both" : "")
             )
         }
     }
 
-    private func show(_ report: Report) {
+    private func judge(
+        _ model: Model,
+        _ inputs: [RuntimeValue],
+        _ found: (outputs: [String: RuntimeValue], observed: [String: RuntimeValue]),
+        _ deadline: ContinuousClock.Instant?
+    ) throws -> ComparisonReport {
+        var limits = EvaluationLimits(maximumIterations: shared.maxIterations)
+        if let maxBytes = shared.maxBytes { limits.maximumBytes = maxBytes }
+        let runOptions = RunOptions(deadline: deadline)
+        limits.checkCancellation = { try runOptions.checkCancellation() }
+        let comparison = GraphComparison(
+            model.graph,
+            tolerance: ComparisonTolerance(relativeL2: tolerance),
+            limits: limits
+        )
+        do {
+            return try comparison.run(
+                inputs,
+                observed: found.observed,
+                outputs: model.graph.outputs.compactMap { found.outputs[model.graph[$0].name] }
+            )
+        } catch let error as ModelError {
+            throw error.code == .cancelled ? error : error.at(file: shared.model)
+        }
+    }
+
+    private func show(_ report: Report, _ comparison: ComparisonReport) {
         printTable(
-            ["layer", "operator", "relative L2", "largest", "cosine"],
-            report.layers.map {
-                [
-                    $0.node.isEmpty ? $0.value : $0.node, $0.operatorType, scientific($0.difference.relativeL2),
-                    scientific($0.difference.maximum), formatted($0.difference.cosine, digits: 9),
+            ["layer", "operator", "relative L2", "largest", "cosine", "problem"],
+            report.layers.map { layer in
+                let error = layer.difference
+                return [
+                    layer.node.isEmpty ? layer.value : layer.node, layer.operatorType,
+                    error.map { scientific($0.relativeL2) } ?? "-", error.map { scientific($0.maximumAbsolute) } ?? "-",
+                    error.map { formatted($0.cosine, digits: 9) } ?? "-", layer.problem ?? (layer.isGood ? "" : "bad"),
                 ]
             }
         )
-        let worst = report.layers.map(\.difference.relativeL2).max() ?? 0
+        let worst = comparison.worst?.metrics?.relativeL2 ?? 0
         print(
-            "device \(report.device): \(report.layers.count) layers compared, worst relative L2 error \(scientific(worst))"
+            "device \(report.device): \(report.layers.count) layers compared, \(report.fusedValues) fused into others, "
+                + "worst relative L2 error \(scientific(worst))"
         )
-        if let difference = report.expected {
-            print("expected output: relative L2 error \(scientific(difference.relativeL2))")
+        if let error = report.expected {
+            print("expected output: relative L2 error \(scientific(error.relativeL2))")
         }
     }
 

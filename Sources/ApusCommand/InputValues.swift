@@ -1,4 +1,5 @@
 import Apus
+import ApusGraph
 import ApusONNX
 import ApusOperatorSuite
 import ApusTensor
@@ -6,15 +7,16 @@ import Foundation
 
 /// Reads a `.npy` or `.pb` file.
 ///
+/// - Parameter type: what the model declares of the value, which tells the message of a `.pb` file.
 /// - Throws: `ModelError` that names the file.
-func readValue(_ path: String) throws -> RuntimeValue {
+func readValue(_ path: String, type: ValueType?) throws -> RuntimeValue {
     do throws(ModelError) {
         if path.hasSuffix(".npy") { return .tensor(try Npy.read(path: path)) }
         if path.hasSuffix(".pb") {
             guard let data = FileManager.default.contents(atPath: path) else {
                 throw ModelError(.invalidFile, "the file cannot be read")
             }
-            return try ONNXImporter.value(bytes: [UInt8](data))
+            return try ONNXImporter.value(bytes: [UInt8](data), type: type)
         }
     } catch {
         throw error.at(file: path)
@@ -60,12 +62,17 @@ func boundTypes(_ model: Model, _ shapes: [String: [Int]]) throws(ModelError) ->
 /// - Throws: `ModelError` with code `invalidInput` if a shape is given for an input that the model does not have.
 func checkNames(_ model: Model, _ shapes: [String: [Int]]) throws(ModelError) {
     if let unknown = shapes.keys.sorted().first(where: { name in !model.inputs.contains { $0.name == name } }) {
-        throw ModelError(
-            .invalidInput,
-            "the model has no input \"\(unknown)\"; its inputs are "
-                + model.inputs.map { "\"\($0.name)\" \($0.description)" }.joined(separator: ", ")
-        )
+        throw unknownInput(model, unknown)
     }
+}
+
+/// The error about an input that the model does not have.
+func unknownInput(_ model: Model, _ name: String) -> ModelError {
+    ModelError(
+        .invalidInput,
+        "the model has no input \"\(name)\"; its inputs are "
+            + model.inputs.map { "\"\($0.name)\" \($0.description)" }.joined(separator: ", ")
+    )
 }
 
 /// The largest input that is made up, as making it takes four times its size.

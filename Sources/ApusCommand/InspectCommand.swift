@@ -40,8 +40,7 @@ struct InspectCommand: ParsableCommand {
     }
 
     func run() throws {
-        let model = try Model.load(shared.model)
-        if dot { return printDot(model.graph) }
+        let model = try shared.loadModel()
         let constants = model.graph.constants.values.compactMap { try? $0.tensor() }
         var report = Report(
             model: shared.model,
@@ -72,6 +71,7 @@ struct InspectCommand: ParsableCommand {
         }
         if let json = shared.json { try writeJSON(report, to: json) }
         if shared.json == "-" { return }
+        if dot { return printDot(model.graph) }
         for port in report.inputs { print("input   \(port.name)  \(port.type)") }
         for port in report.outputs { print("output  \(port.name)  \(port.type)") }
         print("parameters  \(report.parameters) in \(report.parameterBytes) bytes")

@@ -13,6 +13,8 @@ struct RunCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
+    @OptionGroup var limit: TimeoutOption
+
     @Option(help: ArgumentHelp("A PNG or JPEG picture for the first input.", valueName: "file"))
     var image: String?
 
@@ -37,16 +39,11 @@ struct RunCommand: ParsableCommand {
     @Option(help: "Axis order of a picture: NCHW or NHWC.")
     var layout: String?
 
-    @Option(help: "Give up after so many seconds.")
-    var timeout: Double?
-
     @Flag(help: "Show the time of every layer.")
     var profileLayers = false
 
     func validate() throws {
-        guard timeout.map({ (0...1e9).contains($0) }) ?? true, top.map({ $0 >= 0 }) ?? true else {
-            throw ValidationError("--timeout must lie within 0 ... 1e9 seconds, --top must not be negative")
-        }
+        guard top.map({ $0 >= 0 }) ?? true else { throw ValidationError("--top must not be negative") }
         _ = try (numbers(mean, "--mean"), numbers(std, "--std"))
     }
 
@@ -68,10 +65,10 @@ struct RunCommand: ParsableCommand {
     }
 
     func run() throws {
-        let model = try Model.load(shared.model)
+        let model = try shared.loadModel()
         let shapes = try shared.givenShapes()
         try checkNames(model, shapes)
-        var values = try shared.givenInputs()
+        var values = try shared.givenInputs(model)
         if let image, let port = model.inputs.first {
             let input = ImageInput(
                 model,
@@ -87,8 +84,7 @@ struct RunCommand: ParsableCommand {
         _ = try session.ordered(values)
         progress("preparing \(shared.model) for \(session.deviceName)")
         let profile = profileLayers ? RunProfile() : nil
-        var deadline: ContinuousClock.Instant?
-        if let timeout { deadline = .now + .seconds(timeout) }
+        let deadline = limit.deadline
         if profile != nil { _ = try session.run(values, RunOptions(deadline: deadline, profile: RunProfile())) }
         let started = ContinuousClock.now
         let outputs = try session.run(values, RunOptions(deadline: deadline, profile: profile)).outputs

@@ -1,6 +1,9 @@
 public import Apus
+import ApusGraph
+import ApusOperators
 import ApusTensor
 public import ArgumentParser
+import Foundation
 
 /// The options of every command that runs or binds a model.
 struct SharedOptions: ParsableArguments {
@@ -16,6 +19,15 @@ struct SharedOptions: ParsableArguments {
     @Flag(help: "The same as --fallback never.")
     var strict = false
 
+    @Option(help: "Where nodes run: single, all on one device.")
+    var placement = "single"
+
+    @Option(help: "The precision to compute in: model, or fp32 for models that hold float32 alone.")
+    var precision = "model"
+
+    @Option(help: "The most threads of the reference and of OpenCL on the CPU by pocl (default: all cores).")
+    var threads: Int?
+
     @Option(name: .customLong("disable-pass"), help: "Leave out a compiler pass; may be repeated.")
     var disabledPasses: [String] = []
 
@@ -30,7 +42,10 @@ struct SharedOptions: ParsableArguments {
 
     @Option(
         name: .customLong("input"),
-        help: ArgumentHelp("The value of an input (.npy or TensorProto .pb); may be repeated.", valueName: "name=file")
+        help: ArgumentHelp(
+            "The value of an input (.npy, or .pb: TensorProto, SequenceProto, OptionalProto); may be repeated.",
+            valueName: "name=file"
+        )
     )
     var inputs: [String] = []
 
@@ -46,7 +61,15 @@ struct SharedOptions: ParsableArguments {
     func validate() throws {
         _ = try sessionOptions()
         _ = try givenShapes()
-        for text in inputs { _ = try split(text, "--input") }
+        for text in inputs where !text.dropFirst().contains("=") {
+            throw ValidationError("--input \(text): expected NAME=FILE")
+        }
+        guard ["model", "fp32", "tf32", "bf16", "fp16", "int8"].contains(precision) else {
+            throw ValidationError("\"\(precision)\" is no precision; use model or fp32")
+        }
+        guard threads.map({ (1...65536).contains($0) }) ?? true else {
+            throw ValidationError("--threads must lie within 1 ... 65536")
+        }
         guard maxBytes.map({ $0 > 0 }) ?? true, maxIterations > 0 else {
             throw ValidationError("--max-bytes and --max-iterations must be positive")
         }
@@ -68,41 +91,101 @@ struct SharedOptions: ParsableArguments {
         )
     }
 
+    /// Loads the model, once the process is set up as the options say.
+    ///
+    /// - Throws: `ModelError` if the model is wrong or not to be had in the precision or placement asked for.
+    func loadModel() throws -> Model {
+        if let threads {
+            limitThreads(threads)
+            // pocl reads these at its first call; the name changed with its version 4.
+            for name in ["POCL_MAX_PTHREAD_COUNT", "POCL_CPU_MAX_CU_COUNT"] { setenv(name, String(threads), 1) }
+        }
+        guard placement == "single" else {
+            throw ModelError(.unsupported, "the placement \(placement) is not supported; supported is single")
+        }
+        guard ["model", "fp32"].contains(precision) else {
+            throw ModelError(
+                .unsupported,
+                "the precision \(precision) is not supported; supported are model and fp32",
+                file: model
+            )
+        }
+        let loaded = try Model.load(model)
+        if precision == "fp32", let other = elementTypes(loaded.graph).first(where: { $0 != .float32 }) {
+            throw ModelError(
+                .unsupported,
+                "the model holds \(other), which --precision fp32 does not convert; use --precision model",
+                file: model
+            )
+        }
+        return loaded
+    }
+
+    /// The types of real numbers that a graph holds.
+    private func elementTypes(_ graph: Graph) -> [ElementType] {
+        var types: [ElementType] = []
+        for value in graph.values { if case .tensor(let type, _)? = value.type { types.append(type) } }
+        for value in graph.constants.values { if case .tensor(let tensor) = value { types.append(tensor.elementType) } }
+        for node in graph.nodes {
+            if node.operatorType == "Cast", let code = node.attributes.values["to"], case .int(let raw) = code {
+                if let type = ElementType(rawValue: Int32(clamping: raw)) { types.append(type) }
+            }
+            for body in node.attributes.subgraphs { types += elementTypes(body.subgraph.graph) }
+        }
+        return types.filter(\.isFloatingPoint)
+    }
+
     /// The shapes given by `--shape`.
     ///
     /// - Throws: `ValidationError` for text that is no shape.
     func givenShapes() throws -> [String: [Int]] {
         var result: [String: [Int]] = [:]
         for text in shapes {
-            let (name, value) = try split(text, "--shape")
+            guard let separator = text.lastIndex(of: "="), separator != text.startIndex else {
+                throw ValidationError("--shape \(text): expected NAME=1x3x224x224")
+            }
+            let value = text[text.index(after: separator)...]
             let extents = value.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
             let shape = extents.compactMap { $0 }.filter { $0 >= 0 }
             guard shape.count == extents.count else {
                 throw ValidationError("--shape \(text): expected NAME=1x3x224x224")
             }
-            result[name] = shape
+            result[String(text[..<separator])] = shape
         }
         return result
     }
 
-    /// The values given by `--input`.
+    /// The values given by `--input`. Names and paths may hold `=`: the first one that ends a name counts.
     ///
-    /// - Throws: `ModelError` that names the file, or `ValidationError`.
-    func givenInputs() throws -> [String: RuntimeValue] {
+    /// - Throws: `ModelError` that names the file, or the inputs there are.
+    func givenInputs(_ model: Model) throws -> [String: RuntimeValue] {
         var result: [String: RuntimeValue] = [:]
         for text in inputs {
-            let (name, path) = try split(text, "--input")
-            result[name] = try readValue(path)
+            let separators = text.indices.filter { text[$0] == "=" && $0 != text.startIndex }
+            let separator = separators.first { index in model.inputs.contains { $0.name == text[..<index] } }
+            guard let separator else { throw unknownInput(model, String(text[..<(separators.first ?? text.endIndex)])) }
+            let name = String(text[..<separator])
+            let id = model.graph.inputs.first { model.graph[$0].name == name }
+            let path = String(text[text.index(after: separator)...])
+            result[name] = try readValue(path, type: id.flatMap { model.graph[$0].type })
         }
         return result
     }
+}
 
-    private func split(_ text: String, _ option: String) throws -> (String, String) {
-        guard let separator = text.lastIndex(of: "="), separator != text.startIndex else {
-            throw ValidationError("\(option) \(text): expected NAME=VALUE")
+/// The option of commands that run a model.
+struct TimeoutOption: ParsableArguments {
+    @Option(help: "Give up after so many seconds; looked at between the steps of a run.")
+    var timeout: Double?
+
+    func validate() throws {
+        guard timeout.map({ (0...1e9).contains($0) }) ?? true else {
+            throw ValidationError("--timeout must lie within 0 ... 1e9 seconds")
         }
-        return (String(text[..<separator]), String(text[text.index(after: separator)...]))
     }
+
+    /// The end of the time, counted from now.
+    var deadline: ContinuousClock.Instant? { timeout.map { .now + .seconds($0) } }
 }
 
 extension Session.Fallback: ExpressibleByArgument {}

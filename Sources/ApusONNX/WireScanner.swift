@@ -1,26 +1,28 @@
 import ApusTensor
 
-/// A serialised model without the bytes of its tensors.
-struct ReducedModel {
+/// A serialised message without the bytes of its tensors.
+struct ReducedMessage {
     /// The message; every `raw_data` holds a little-endian 32-bit index into `ranges` instead of its bytes.
     var bytes: [UInt8] = []
     /// Where the `raw_data` of each tensor lies in the original.
     var ranges: [Range<Int>] = []
 }
 
-/// Walks a serialised `ModelProto` once and cuts out what the importer does not decode.
+/// Walks a serialised message once and cuts out what the importer does not decode.
 ///
 /// Every `raw_data` is replaced, whatever its size, so a model cannot forge an index. Documentation, training and
 /// annotations are dropped. Message lengths are written as five-byte varints and filled in at their end.
-/// - Source: Protocol Buffers encoding; onnx.proto of onnx 1.22.0.
+/// - Source: Protocol Buffers encoding; onnx.proto and onnx-data.proto of onnx 1.22.0.
 struct WireScanner {
     /// The deepest nesting of messages.
     static let maximumDepth = 100
     /// The most messages, each of which takes memory many times its least size in the file.
     static let maximumMessages = 8_000_000
 
-    private enum Kind {
-        case model, graph, node, attribute, tensor, sparse, function, valueInfo, type, tensorType, elementType, mapType
+    /// The messages that are walked.
+    enum Kind {
+        case model, sequence, optional, graph, node, attribute, tensor, sparse, function, valueInfo, type, tensorType,
+            elementType, mapType
         case shape, leaf
     }
 
@@ -37,22 +39,29 @@ struct WireScanner {
     }
 
     private let input: UnsafeRawBufferPointer
+    private let root: Kind
     private var position = 0
     private var messages = 0
-    private var result = ReducedModel()
+    private var result = ReducedMessage()
 
     /// - Throws: `ModelError` with code `invalidFile` if the bytes are no protobuf message, `limitExceeded` if it is
     ///   nested too deep or holds too many messages.
-    static func reduce(_ input: UnsafeRawBufferPointer) throws(ModelError) -> ReducedModel {
-        var scanner = WireScanner(input: input)
+    static func reduce(
+        _ input: UnsafeRawBufferPointer,
+        as root: Kind = .model
+    ) throws(ModelError) -> ReducedMessage {
+        var scanner = WireScanner(input: input, root: root)
         try scanner.scan()
         return scanner.result
     }
 
-    private init(input: UnsafeRawBufferPointer) { self.input = input }
+    private init(input: UnsafeRawBufferPointer, root: Kind) {
+        self.input = input
+        self.root = root
+    }
 
     private mutating func scan() throws(ModelError) {
-        var levels = [Level(kind: .model, end: input.count, lengthOffset: -1)]
+        var levels = [Level(kind: root, end: input.count, lengthOffset: -1)]
         while let level = levels.last {
             if position == level.end {
                 levels.removeLast()
@@ -71,7 +80,7 @@ struct WireScanner {
                 let end = try payloadEnd(level.end)
                 messages += 1
                 guard messages <= Self.maximumMessages else {
-                    throw ModelError(.limitExceeded, "the model holds more than \(Self.maximumMessages) messages")
+                    throw ModelError(.limitExceeded, "the file holds more than \(Self.maximumMessages) messages")
                 }
                 guard levels.count < Self.maximumDepth else {
                     throw ModelError(.limitExceeded, "messages are nested more than \(Self.maximumDepth) deep")
@@ -88,7 +97,7 @@ struct WireScanner {
             case (.rawData, 2):
                 let end = try payloadEnd(level.end)
                 guard let index = UInt32(exactly: result.ranges.count) else {
-                    throw ModelError(.limitExceeded, "the model holds too many tensors")
+                    throw ModelError(.limitExceeded, "the file holds too many tensors")
                 }
                 result.ranges.append(position..<end)
                 appendVarint(key)
@@ -157,7 +166,8 @@ struct WireScanner {
     }
 
     private func malformed(_ what: String, _ offset: Int) -> ModelError {
-        ModelError(.invalidFile, "not an ONNX model: malformed protobuf (\(what)) at byte \(offset)")
+        let subject = root == .model ? "model" : "value"
+        return ModelError(.invalidFile, "not an ONNX \(subject): malformed protobuf (\(what)) at byte \(offset)")
     }
 
     private static func action(_ kind: Kind, _ field: Int) -> Action {
@@ -166,6 +176,10 @@ struct WireScanner {
         case (.model, 7): .message(.graph)
         case (.model, 8), (.model, 14): .message(.leaf)
         case (.model, 25): .message(.function)
+        case (.sequence, 1...2), (.optional, 1...2): .copy
+        case (.sequence, 3), (.optional, 3): .message(.tensor)
+        case (.sequence, 5), (.optional, 5): .message(.sequence)
+        case (.sequence, 7), (.optional, 7): .message(.optional)
         case (.graph, 1): .message(.node)
         case (.graph, 2): .copy
         case (.graph, 5): .message(.tensor)

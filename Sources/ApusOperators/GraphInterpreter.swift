@@ -1,5 +1,16 @@
 package import ApusGraph
 package import ApusTensor
+import Dispatch
+
+/// When one node of a graph was evaluated, and the work that it was.
+package struct NodeTiming: Sendable {
+    /// The index in the graph's nodes.
+    package var node: Int
+    /// Start and end in nanoseconds of the system's uptime.
+    package var started: UInt64
+    package var ended: UInt64
+    package var cost: Cost
+}
 
 /// Evaluates a graph node by node with the reference operators: the oracle that judges every kernel.
 package struct GraphInterpreter: Sendable {
@@ -33,11 +44,13 @@ package struct GraphInterpreter: Sendable {
     /// - Parameters:
     ///   - inputs: one value for each graph input, in order.
     ///   - observe: called with every value that a node produces.
+    ///   - timing: called after every node.
     /// - Returns: one value for each graph output.
     /// - Throws: `ModelError` that names the node at fault, or what `observe` or a cancellation throws.
     package func run(
         _ inputs: [RuntimeValue],
-        observe: ((ValueID, RuntimeValue) throws -> Void)? = nil
+        observe: ((ValueID, RuntimeValue) throws -> Void)? = nil,
+        timing: ((NodeTiming) -> Void)? = nil
     ) throws -> [RuntimeValue] {
         guard inputs.count == graph.inputs.count else {
             throw ModelError(.invalidInput, "expected \(graph.inputs.count) inputs, found \(inputs.count)")
@@ -51,10 +64,19 @@ package struct GraphInterpreter: Sendable {
         for (index, node) in graph.nodes.enumerated() {
             try limits.checkCancellation()
             let results: [RuntimeValue]
+            let started = timing == nil ? 0 : DispatchTime.now().uptimeNanoseconds
             do {
                 results = try evaluate(node, operators[index], values)
             } catch let error as ModelError {
                 throw error.at(node: node.name, operatorType: node.displayType)
+            }
+            if let timing {
+                let ended = DispatchTime.now().uptimeNanoseconds
+                let cost = operators[index].cost(
+                    inputs: node.inputs.map { $0.flatMap { values[$0] }?.tensorType },
+                    outputs: results.map(\.tensorType)
+                )
+                timing(NodeTiming(node: index, started: started, ended: ended, cost: cost))
             }
             for (id, value) in zip(node.outputs, results) {
                 guard let id else { continue }
@@ -101,5 +123,11 @@ package struct GraphInterpreter: Sendable {
             return try GraphInterpreter(subgraph.graph, limits: limits).run(arguments + trailing)
         }
         return try op.evaluate(inputs, context)
+    }
+}
+
+extension RuntimeValue {
+    fileprivate var tensorType: TensorType? {
+        if case .tensor(let tensor) = self { tensor.type } else { nil }
     }
 }

@@ -80,6 +80,17 @@ package struct ErrorMetrics: Sendable, Hashable, Codable {
     }
 }
 
+/// The relative L2 error of a tensor; infinite if the two cannot be compared or one alone is not finite somewhere.
+package func relativeError(_ found: Tensor, _ expected: Tensor) -> Double {
+    let areEqual =
+        found.type == expected.type
+        && found.withUnsafeBytes { found in expected.withUnsafeBytes { found.elementsEqual($0) } }
+    if areEqual { return 0 }
+    guard let metrics = try? ErrorMetrics(reference: expected, computed: found), metrics.nonFiniteMismatchCount == 0
+    else { return .infinity }
+    return metrics.relativeL2
+}
+
 /// The running sums over pairs of elements.
 private struct Sums {
     let elementType: ElementType

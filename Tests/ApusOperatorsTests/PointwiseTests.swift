@@ -91,8 +91,18 @@ import Testing
         let x = Tensor(vector: [Float(-8), -1, 0, 7, 9])
         let packed = try evaluate("Cast", [x], ["to": .int(22)])
         #expect(packed.byteCount == 3)
-        #expect(try packed.integers() == [-8, -1, 0, 7, 7])
-        #expect(try evaluate("Cast", [packed], ["to": .int(1)]).array(of: Float.self) == [-8, -1, 0, 7, 7])
+        #expect(try packed.integers() == [-8, -1, 0, 7, -7])
+        #expect(try evaluate("Cast", [packed], ["to": .int(1)]).array(of: Float.self) == [-8, -1, 0, 7, -7])
+    }
+
+    @Test(arguments: [(ElementType.int4, -7), (.uint4, 9), (.int2, 1), (.uint2, 1)])
+    func narrowIntegersWrapInCasts(_ type: ElementType, _ expected: Int) throws {
+        let to: [String: AttributeValue] = ["to": .int(Int64(type.rawValue))]
+        for x in [Tensor(vector: [Float(9), 25, .nan]), Tensor(vector: [Float(9.9), 25.5, -.nan])] {
+            let values = try evaluate("Cast", [x], to).integers()
+            #expect(values == [expected, expected, 0])
+        }
+        #expect(try evaluate("Cast", [Tensor(vector: [Int32(9), -7])], to).integers() == [expected, expected])
     }
 
     @Test func powersOfMixedTypes() throws {

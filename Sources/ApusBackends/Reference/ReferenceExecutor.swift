@@ -27,9 +27,29 @@ package struct ReferenceExecutor: Executor {
         var limits = options.limits
         limits.checkCancellation = { try runOptions.checkCancellation() }
         var observed: [String: RuntimeValue] = [:]
-        let outputs = try GraphInterpreter(graph, limits: limits).run(inputs) { id, value in
-            if options.observesValues, graph[id].isImported { observed[graph[id].name] = value }
-        }
+        var entries: [RunProfile.Entry] = []
+        let outputs = try GraphInterpreter(graph, limits: limits).run(
+            inputs,
+            observe: { id, value in
+                if options.observesValues, graph[id].isImported { observed[graph[id].name] = value }
+            },
+            timing: runOptions.profile == nil ? nil : { entries.append(entry($0)) }
+        )
+        runOptions.profile?.append(entries)
         return RunResult(outputs: outputs, observed: observed)
+    }
+
+    private func entry(_ timing: NodeTiming) -> RunProfile.Entry {
+        let node = graph.nodes[timing.node]
+        return RunProfile.Entry(
+            kind: .host,
+            name: "reference",
+            node: node.name,
+            operatorType: node.displayType,
+            started: timing.started,
+            ended: timing.ended,
+            operations: timing.cost.operations,
+            bytes: timing.cost.bytes
+        )
     }
 }

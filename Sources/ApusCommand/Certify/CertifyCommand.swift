@@ -91,7 +91,10 @@ struct CertifyCommand: ParsableCommand {
             verdicts.append(try certification.judge(operatorCase))
         }
         if let json {
-            try writeJSON(CertificationReport(device: device.info.name, repetitions: repetitions, cases: verdicts), to: json)
+            try writeJSON(
+                CertificationReport(device: device.info.name, repetitions: repetitions, cases: verdicts),
+                to: json
+            )
         }
         let bad = verdicts.filter { !$0.isGood }
         if json != "-" {

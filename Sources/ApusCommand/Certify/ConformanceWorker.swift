@@ -1,5 +1,6 @@
 import Apus
 import ApusDevice
+import ApusGraph
 import ApusTensor
 import ApusVerification
 import Foundation
@@ -39,13 +40,15 @@ struct ConformanceWorker {
             while FileManager.default.fileExists(atPath: "\(folder)/test_data_set_\(sets)") {
                 let data = "\(folder)/test_data_set_\(sets)"
                 var inputs: [String: RuntimeValue] = [:]
-                for (index, port) in model.inputs.enumerated() {
-                    inputs[port.name] = try readValue("\(data)/input_\(index).pb")
+                for (index, id) in model.graph.inputs.enumerated() {
+                    let value = model.graph[id]
+                    inputs[value.name] = try readValue("\(data)/input_\(index).pb", type: value.type)
                 }
                 let outputs = try session.runBlocking(inputs)
-                for (index, port) in model.outputs.enumerated() {
-                    let expected = try readValue("\(data)/output_\(index).pb")
-                    guard let found = outputs[port.name] else { return outcome(.failed, "no output \(port.name)") }
+                for (index, id) in model.graph.outputs.enumerated() {
+                    let value = model.graph[id]
+                    let expected = try readValue("\(data)/output_\(index).pb", type: value.type)
+                    guard let found = outputs[value.name] else { return outcome(.failed, "no output \(value.name)") }
                     if let problem = conformanceProblem(found, expected: expected) {
                         return outcome(.failed, "output \(index): \(problem)")
                     }

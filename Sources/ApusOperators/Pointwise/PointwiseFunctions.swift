@@ -188,11 +188,16 @@ func applyPower(_ a: Lanes, _ type: ElementType, _ b: Lanes, _ exponent: Element
     }
 }
 
-/// ONNX `Cast` of a register.
+/// ONNX `Cast` of a register. What does not fit saturates, in types narrower than a byte it wraps.
+/// - Source: the onnx package's reference, which casts through ml_dtypes to these types.
 func applyCast(_ a: Lanes, _ source: ElementType, _ type: ElementType, _ target: Lanes) {
     switch (source.isFloatingPoint, type.isFloatingPoint) {
     case (true, true):
         for lane in target.doubles.indices { target.doubles[lane] = type.rounded(a.doubles[lane]) }
+    case (true, false) where type.isInteger && type.bitWidth < 8:
+        for lane in target.integers.indices {
+            target.integers[lane] = type.wrapped(ElementType.int64.integer(a.doubles[lane]))
+        }
     case (true, false):
         for lane in target.integers.indices { target.integers[lane] = type.integer(a.doubles[lane]) }
     case (false, false):
