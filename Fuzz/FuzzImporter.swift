@@ -5,14 +5,26 @@ import ApusTensor
 /// Keeps the optimiser from removing what the target computes.
 nonisolated(unsafe) public var observed = 0
 
-/// Imports the bytes as a model and touches everything that the import made.
+/// What a value beside a model may be declared as.
+private let valueTypes: [ValueType] = [
+    .tensor(.float32, nil), .sequence(.tensor(.float32, nil)), .optional(.sequence(.tensor(.float32, nil))),
+]
+
+/// Imports the bytes as a model and as values beside one, and touches everything that the import made.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func importModel(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     var options = ImportOptions()
     options.maximumGeneratedBytes = 64 << 20
     options.maximumExpandedNodes = 20_000
+    let bytes = [UInt8](UnsafeBufferPointer(start: start, count: count))
+    for type in valueTypes {
+        do {
+            observed &+= touch(try ONNXImporter.value(bytes: bytes, type: type))
+        } catch {
+            observed &+= error.description.utf8.count
+        }
+    }
     do {
-        let bytes = [UInt8](UnsafeBufferPointer(start: start, count: count))
         let model = try ONNXImporter.load(bytes: bytes, options: options)
         observed &+= touch(model.graph) &+ model.metadata.count &+ model.opsets.count
     } catch {
@@ -44,7 +56,7 @@ private func touch(_ value: RuntimeValue) -> Int {
     switch value {
     case .tensor(let tensor): tensor.withUnsafeBytes { $0.reduce(0) { $0 &+ Int($1) } }
     case .strings(let strings): strings.elements.reduce(0) { $0 &+ $1.count }
-    case .sequence(let values): values.count
-    case .optional: 1
+    case .sequence(let values): values.reduce(1) { $0 &+ touch($1) }
+    case .optional(let value): value.map { touch($0) } ?? 1
     }
 }
