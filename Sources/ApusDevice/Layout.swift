@@ -23,7 +23,7 @@ package struct Layout: Sendable, Hashable {
     /// Axis 1 innermost: NCHW values are stored NHWC.
     ///
     /// From 16 channels on the pitch is a multiple of 16 elements, so that kernels may move whole vectors, and no multiple
-    /// of 2048 bytes, since a run of pixels would then meet in one set of the L1 cache.
+    /// of 2048 bytes where an image has more than one pixel, since a run of them would meet in one set of the L1 cache.
     package static func channelsLast(_ shape: [Int], haloBefore: [Int]? = nil, haloAfter: [Int]? = nil) -> Layout {
         guard shape.count >= 3 else { return .canonical(shape) }
         return Layout(
@@ -47,6 +47,10 @@ package struct Layout: Sendable, Hashable {
         self.haloAfter = haloAfter ?? [Int](repeating: 0, count: shape.count)
         pitches = [Int](repeating: 1, count: shape.count)
         offset = 0
+        var hasPixels = false
+        for axis in order.dropFirst().dropLast() where self.haloBefore[axis] + shape[axis] + self.haloAfter[axis] > 1 {
+            hasPixels = true
+        }
         var pitch = 1
         for (position, axis) in order.enumerated().reversed() {
             pitches[axis] = pitch
@@ -54,7 +58,7 @@ package struct Layout: Sendable, Hashable {
             var extent = self.haloBefore[axis] + shape[axis] + self.haloAfter[axis]
             if position == order.count - 1, innermostAlignment > 1, extent >= innermostAlignment {
                 extent = (extent + innermostAlignment - 1) / innermostAlignment * innermostAlignment
-                if extent % 512 == 0 { extent += innermostAlignment }
+                if extent % 512 == 0, hasPixels { extent += innermostAlignment }
             }
             pitch *= extent
         }
@@ -68,10 +72,12 @@ package struct Layout: Sendable, Hashable {
     package var isChannelsLast: Bool { order.count >= 3 && order.last == 1 }
 
     /// Whether the elements lie row-major without gaps.
+    ///
+    /// A batch of 1 is judged as any other, so that a larger one needs no other kernels.
     package func isCanonical(_ shape: [Int]) -> Bool {
         var stride = 1
         for axis in shape.indices.reversed() {
-            if shape[axis] != 1 && pitches[axis] != stride { return false }
+            if (shape[axis] != 1 || axis == 0) && pitches[axis] != stride { return false }
             stride *= shape[axis]
         }
         return offset == 0

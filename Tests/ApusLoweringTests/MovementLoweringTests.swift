@@ -41,7 +41,8 @@ import Testing
             to: operand(1, .canonical(shape), shape, .int8),
             TestDevice.tile.context
         )
-        #expect(launches.first?.arguments[2] == .int(24))
+        let arguments = try #require(launches.first).arguments
+        #expect(Array(arguments[2...4]) == [.int(1), .int(1), .int(24)])
         #expect(launches.first?.program.generated.contains("const uchar16 x0 = vload16(0, q0 + i);") == true)
     }
 

@@ -8,9 +8,6 @@ import Testing
 
 /// Shapes that arrive while a session lives.
 @Suite struct ShapeTests {
-    /// Layout copies and generated kernels count the axes that cannot be merged, and a batch of one merges more of them.
-    static let copyVariants: Comment = "a first batch above 1 builds up to two more variants of copies"
-
     @Test func aNewBatchOfDigitsBuildsNoProgram() throws {
         let digits = try Digits()
         let cache = ProgramCache(.init(folder: nil))
@@ -21,9 +18,7 @@ import Testing
         for count in [3, 2, 5] {
             let found = try session.answer(digits.input(count))
             #expect(try zip(classes(found), digits.labels).allSatisfy { $0 == Int($1) })
-            withKnownIssue(Self.copyVariants, isIntermittent: true) {
-                #expect(cache.statistics.sourceBuilds == built, "batch \(count)")
-            }
+            #expect(cache.statistics.sourceBuilds == built, "batch \(count)")
         }
         #expect(cache.statistics.hits == 0)
     }
@@ -37,9 +32,7 @@ import Testing
         #expect(built > 0)
         for batch in [3, 2, 5] {
             _ = try session.executor.plan([TensorType(.float32, [batch, 3, 224, 224])])
-            withKnownIssue(Self.copyVariants, isIntermittent: true) {
-                #expect(cache.statistics.sourceBuilds == built, "batch \(batch)")
-            }
+            #expect(cache.statistics.sourceBuilds == built, "batch \(batch)")
         }
     }
 

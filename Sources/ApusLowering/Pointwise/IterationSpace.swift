@@ -74,6 +74,19 @@ package struct IterationSpace: Sendable, Hashable {
         }
     }
 
+    /// The space with axes of extent 1 in front, as many as its rank lacks.
+    ///
+    /// A generated kernel whose rank is that of the tensor serves every shape: which axes merge depends on extents.
+    package func padded(toRank rank: Int) -> IterationSpace {
+        var result = self
+        let missing = max(0, rank - extents.count)
+        result.extents.insert(contentsOf: repeatElement(1, count: missing), at: 0)
+        for operand in pitches.indices {
+            result.pitches[operand].insert(contentsOf: repeatElement(0, count: missing), at: 0)
+        }
+        return result
+    }
+
     /// Gives an operand other pitches, by axis of the space.
     package mutating func replacePitches(_ operand: Int, _ pitches: [Int]) { self.pitches[operand] = pitches }
 

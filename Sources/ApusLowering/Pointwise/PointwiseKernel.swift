@@ -4,8 +4,8 @@ package import ApusTensor
 
 /// The kernel calls that evaluate a formula over every element of a region.
 ///
-/// The program depends on the formula, the element types, the number of axes that cannot be merged, and on how each
-/// operand moves along the innermost one; never on sizes.
+/// The program depends on the formula, the element types, the rank, and on how each operand moves along the innermost
+/// axis; never on sizes.
 ///
 /// - Parameters:
 ///   - expression: operand n is `inputs[n]`.
@@ -26,6 +26,7 @@ package func pointwiseLaunches(
 ) throws(ModelError) -> [KernelLaunch] {
     if shape.contains(0) { return [] }
     let space = IterationSpace(shape: shape, order: order, pitches: (inputs + [output]).map(\.pitches))
+        .padded(toRank: shape.count)
     let kernel = try PointwiseKernel(
         expression,
         inputs: inputs.map(\.elementType),

@@ -43,7 +43,7 @@ struct ScratchLaunches {
             shape: shape,
             order: order.filter { !axes.contains($0) },
             pitches: [source.pitches, target.pitches]
-        )
+        ).padded(toRank: shape.count - axes.count)
         let merged = IterationSpace(shape: shape, order: order.filter(axes.contains), pitches: [source.pitches])
         let isSplit = kind.stages != nil && source.elementType != .float64 && !isInteger
         let parts = !isSplit ? 1 : Self.parts(kept, merged, context.device)
