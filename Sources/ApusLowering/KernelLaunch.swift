@@ -38,6 +38,14 @@ package enum KernelArgument: Sendable, Hashable {
     package enum Access: Sendable, Hashable { case read, write, readWrite }
 }
 
+/// A launch whose work-items with index i of one dimension read only part i of the first tensor, for large constants.
+package struct SourceSlices: Sendable, Hashable {
+    /// The dimension of the global size.
+    package var dimension: Int
+    /// The extent of a part, in elements; the last one may be shorter.
+    package var elementsPerIndex: Int
+}
+
 /// One kernel call as data.
 package struct KernelLaunch: Sendable, Hashable {
     package var program: KernelProgram
@@ -48,14 +56,18 @@ package struct KernelLaunch: Sendable, Hashable {
     package var globalSize: [Int]
     /// The work-group; `nil` leaves it to the driver.
     package var localSize: [Int]?
+    /// How the launch may read its first tensor in parts; `nil` where it needs all of it.
+    package var sourceSlices: SourceSlices?
 
     package init(
         program: KernelProgram,
         kernel: String,
         arguments: [KernelArgument],
         globalSize: [Int],
-        localSize: [Int]?
+        localSize: [Int]?,
+        sourceSlices: SourceSlices? = nil
     ) {
+        self.sourceSlices = sourceSlices
         self.program = program
         self.kernel = kernel
         self.arguments = arguments

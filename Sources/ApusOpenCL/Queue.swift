@@ -120,6 +120,7 @@ package final class Queue: Sendable {
     /// - Parameters:
     ///   - globalSize: work-items in one to three dimensions, x first.
     ///   - localSize: work-items of a group, dividing `globalSize`; `nil` leaves the choice to the driver.
+    ///   - globalOffset: the first index in each dimension; `nil` for 0.
     ///   - wantsEvent: whether to return an event; without one a launch is cheaper.
     /// - Throws: `BackendError` with code `kernelUnusable` if the device cannot run this kernel.
     @discardableResult
@@ -127,10 +128,12 @@ package final class Queue: Sendable {
         _ kernel: Kernel,
         globalSize: [Int],
         localSize: [Int]? = nil,
+        globalOffset: [Int]? = nil,
         wantsEvent: Bool = false
     ) throws(BackendError) -> Event? {
         guard (1...3).contains(globalSize.count), globalSize.allSatisfy({ $0 >= 0 }),
-            localSize.map({ $0.count == globalSize.count && $0.allSatisfy { $0 > 0 } }) ?? true
+            localSize.map({ $0.count == globalSize.count && $0.allSatisfy { $0 > 0 } }) ?? true,
+            globalOffset.map({ $0.count == globalSize.count && $0.allSatisfy { $0 >= 0 } }) ?? true
         else {
             throw BackendError(
                 .kernelUnusable,
@@ -144,7 +147,8 @@ package final class Queue: Sendable {
         var raw: cl_event?
         let status =
             wantsEvent
-            ? launch(kernel, globalSize, localSize, &raw) : launch(kernel, globalSize, localSize, nil)
+            ? launch(kernel, globalOffset, globalSize, localSize, &raw)
+            : launch(kernel, globalOffset, globalSize, localSize, nil)
         guard status == CL_SUCCESS else {
             throw BackendError(
                 CLError(status, "clEnqueueNDRangeKernel"),
@@ -157,17 +161,21 @@ package final class Queue: Sendable {
         return raw.map { Event($0, device) }
     }
 
+    private static let origin = [0, 0, 0]
+
     private func launch(
         _ kernel: Kernel,
+        _ globalOffset: [Int]?,
         _ globalSize: [Int],
         _ localSize: [Int]?,
         _ event: UnsafeMutablePointer<cl_event?>?
     ) -> cl_int {
         let rank = cl_uint(globalSize.count)
+        let offset = globalOffset ?? Self.origin
         guard let localSize else {
-            return clEnqueueNDRangeKernel(handle.raw, kernel.handle.raw, rank, nil, globalSize, nil, 0, nil, event)
+            return clEnqueueNDRangeKernel(handle.raw, kernel.handle.raw, rank, offset, globalSize, nil, 0, nil, event)
         }
-        return clEnqueueNDRangeKernel(handle.raw, kernel.handle.raw, rank, nil, globalSize, localSize, 0, nil, event)
+        return clEnqueueNDRangeKernel(handle.raw, kernel.handle.raw, rank, offset, globalSize, localSize, 0, nil, event)
     }
 
     /// Enqueues nothing and returns an event that ends when all commands before it have ended.

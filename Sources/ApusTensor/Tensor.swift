@@ -196,12 +196,16 @@ extension UInt64: TensorElement {
 
 extension Tensor {
     /// Gives the pages of a mapped tensor back to the system; they are read again from the file when needed.
-    package func dropMappedPages() {
-        guard storage.isMapped, byteCount > 0 else { return }
+    ///
+    /// - Parameter bytes: the part that is meant, within the tensor; `nil` for all of it.
+    package func dropMappedPages(_ bytes: Range<Int>? = nil) {
+        let range = (bytes ?? 0..<byteCount).clamped(to: 0..<byteCount)
+        guard storage.isMapped, !range.isEmpty else { return }
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         guard page > 0, let base = storage.bytes.baseAddress else { return }
-        let first = (Int(bitPattern: base) + byteOffset + page - 1) / page * page
-        let end = (Int(bitPattern: base) + byteOffset + byteCount) / page * page
+        let start = Int(bitPattern: base) + byteOffset
+        let first = (start + range.lowerBound + page - 1) / page * page
+        let end = (start + range.upperBound) / page * page
         guard end > first else { return }
         madvise(UnsafeMutableRawPointer(bitPattern: first), end - first, MADV_DONTNEED)
     }

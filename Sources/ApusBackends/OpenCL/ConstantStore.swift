@@ -21,6 +21,8 @@ final class ConstantStore: Sendable {
 
     /// Kernels move whole vectors: a buffer ends at least this many bytes after the last element.
     private static let slackBytes = 64
+    /// A larger constant that one packing launch reads in parts goes to the device in slices of about this size.
+    private static let sliceBytes = 16 << 20
 
     init(_ device: OpenCLDevice, _ constants: [ValueID: RuntimeValue]) {
         self.device = device
@@ -51,8 +53,12 @@ final class ConstantStore: Sendable {
     ) throws(BackendError) -> [BufferLocation: Buffer] {
         let needed = Set(plan.launches.flatMap(\.locations) + plan.locations.values)
         var lastReader: [ValueID: Int] = [:]
+        var readers: [ValueID: Int] = [:]
         for (index, step) in plan.loadSteps.enumerated() {
-            for case .constant(let id) in step.locations { lastReader[id] = index }
+            for case .constant(let id) in step.locations {
+                lastReader[id] = index
+                readers[id, default: 0] += 1
+            }
         }
         var result: [BufferLocation: Buffer] = [:]
         var local: [ValueID: Buffer] = [:]
@@ -75,9 +81,17 @@ final class ConstantStore: Sendable {
                 if case .packed(let key) = $0 { missingKeys.contains(key) } else { false }
             }
             if isMissing {
+                var sliced: (tensor: Tensor, slices: SourceSlices)?
+                if case .constant(let id)? = step.locations.first, readers[id] == 1, contents.raw[id] == nil,
+                    !needed.contains(.constant(id)), let slices = step.launch.sourceSlices,
+                    case .tensor(let tensor)? = extra[id] ?? constants[id], tensor.byteCount > Self.sliceBytes
+                {
+                    sliced = (tensor, slices)
+                }
                 var buffers: [Buffer] = []
-                for location in step.locations {
+                for (position, location) in step.locations.enumerated() {
                     switch location {
+                    case .constant where position == 0 && sliced != nil: continue
                     case .constant(let id): buffers.append(try raw(id))
                     case .packed(let key):
                         if let buffer = contents.packed[key] {
@@ -91,12 +105,15 @@ final class ConstantStore: Sendable {
                         throw BackendError(.callFailed, "the load phase refers to the arena", device: device.info.name)
                     }
                 }
-                let kernel = try makeKernel(step, programs, buffers, device)
-                try queue.enqueueKernel(
-                    kernel,
-                    globalSize: step.launch.globalSize,
-                    localSize: step.launch.localSize
-                )
+                if let (tensor, slices) = sliced {
+                    try enqueue(step, reading: tensor, slices, buffers, programs, queue)
+                } else {
+                    try queue.enqueueKernel(
+                        try makeKernel(step, programs, buffers, device),
+                        globalSize: step.launch.globalSize,
+                        localSize: step.launch.localSize
+                    )
+                }
             }
             for case .constant(let id) in step.locations where lastReader[id] == index && local[id] != nil {
                 try queue.finish()
@@ -114,13 +131,65 @@ final class ConstantStore: Sendable {
         return result
     }
 
+    /// Runs a launch part by part, so that neither the file's pages nor the device hold its first tensor as a whole.
+    ///
+    /// - Parameter buffers: those of the other tensors.
+    private func enqueue(
+        _ step: PlannedLaunch,
+        reading tensor: Tensor,
+        _ slices: SourceSlices,
+        _ buffers: [Buffer],
+        _ programs: [KernelProgram: Program],
+        _ queue: Queue
+    ) throws(BackendError) {
+        let bytesPerIndex = tensor.elementType.bitWidth * slices.elementsPerIndex / 8
+        let count = step.launch.globalSize[slices.dimension]
+        let stride = max(1, Self.sliceBytes / max(1, bytesPerIndex))
+        let staging = try device.makeBuffer(
+            byteCount: min(stride * bytesPerIndex, tensor.byteCount) + Self.slackBytes
+        )
+        for begin in Swift.stride(from: 0, to: count, by: stride) {
+            let end = min(begin + stride, count)
+            let bytes = begin * bytesPerIndex..<min(end * bytesPerIndex, tensor.byteCount)
+            try tensor.withUnsafeBytes { all throws(BackendError) in
+                _ = try queue.enqueueWrite(staging, from: UnsafeRawBufferPointer(rebasing: all[bytes]))
+            }
+            var part = step
+            guard case .tensor(let reference, let offset, let elementBytes, let access)? = part.launch.arguments.first
+            else { throw BackendError(.callFailed, "a sliced launch does not begin with a tensor") }
+            part.launch.arguments[0] = .tensor(
+                reference,
+                offset: offset - begin * slices.elementsPerIndex,
+                elementBytes: elementBytes,
+                access: access
+            )
+            var globalSize = step.launch.globalSize
+            var globalOffset = globalSize.map { _ in 0 }
+            globalSize[slices.dimension] = end - begin
+            globalOffset[slices.dimension] = begin
+            try queue.enqueueKernel(
+                try makeKernel(part, programs, [staging] + buffers, device),
+                globalSize: globalSize,
+                localSize: step.launch.localSize,
+                globalOffset: globalOffset
+            )
+            try queue.finish()
+            tensor.dropMappedPages(bytes)
+        }
+    }
+
     private func upload(_ value: RuntimeValue?, _ queue: Queue) throws(BackendError) -> Buffer {
         guard case .tensor(let tensor)? = value else {
             throw BackendError(.unsupported, "a constant is not a numeric tensor", device: device.info.name)
         }
         let buffer = try device.makeBuffer(byteCount: tensor.byteCount + Self.slackBytes)
-        try tensor.withUnsafeBytes { bytes throws(BackendError) in _ = try queue.enqueueWrite(buffer, from: bytes) }
-        tensor.dropMappedPages()
+        for begin in stride(from: 0, to: tensor.byteCount, by: Self.sliceBytes) {
+            let bytes = begin..<min(begin + Self.sliceBytes, tensor.byteCount)
+            try tensor.withUnsafeBytes { all throws(BackendError) in
+                _ = try queue.enqueueWrite(buffer, offset: begin, from: UnsafeRawBufferPointer(rebasing: all[bytes]))
+            }
+            tensor.dropMappedPages(bytes)
+        }
         return buffer
     }
 }

@@ -153,6 +153,14 @@ enum MatrixProductLowering: OperatorLowering {
         let target = BufferReference.scratch(scratch.count)
         scratch.append(batch[0] * batch[1] * elements * 4)
         let isBatched = batch[0] * batch[1] > 1
+        var slices: SourceSlices?
+        if !isBatched, matrix.operand.layout.offset == 0 {
+            if matrix.columnPitch == 1, matrix.rowPitch == extent {
+                slices = SourceSlices(dimension: 0, elementsPerIndex: 16 * extent)
+            } else if matrix.rowPitch == 1, matrix.columnPitch == depth {
+                slices = SourceSlices(dimension: 1, elementsPerIndex: width * depth)
+            }
+        }
         var arguments: [KernelArgument] = [matrix.operand.argument()]
         arguments += (isBatched ? matrix.batchPitches : [0, 0]).map { .int($0) }
         arguments += [.int(matrix.rowPitch), .int(matrix.columnPitch)]
@@ -163,7 +171,8 @@ enum MatrixProductLowering: OperatorLowering {
             kernel: "gemm_pack",
             arguments: arguments,
             globalSize: [ceilingDivision(depth, 16), panels, batch[0] * batch[1]],
-            localSize: nil
+            localSize: nil,
+            sourceSlices: slices
         )
         return (launch, .tensor(target, offset: 0, elementBytes: 4, access: .read), pitches)
     }
