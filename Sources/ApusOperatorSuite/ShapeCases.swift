@@ -249,6 +249,9 @@ private let scatteringCases: [OperatorCase] =
         exact("ScatterND", "int4", [:], [.given(int4([5])), known2([2, 1], [0, 3]), .given(int4([2]))]),
     ]
 
+/// One half as float16.
+private let oneHalf = Tensor(TensorType(.float16, [1])) { $0.storeBytes(of: UInt16(0x3800), as: UInt16.self) }
+
 private let generatingCases: [OperatorCase] =
     [
         exact("Constant", "float", ["value_float": .float(1.5)], []),
@@ -261,6 +264,22 @@ private let generatingCases: [OperatorCase] =
         exact("ConstantOfShape", "scalar", ["value": .tensor(Tensor(vector: [Float(2.5)]))], [known([])]),
         exact("ConstantOfShape", "empty", [:], [known([0, 3])]),
         exact("ConstantOfShape", "bool", ["value": .tensor(bools([1], [true]))], [known([3, 1])]),
+        exact(
+            "ConstantOfShape",
+            "many floats",
+            ["value": .tensor(Tensor(vector: [Float(-0.1)]))],
+            [known([19, 1031])]
+        ),
+        exact("ConstantOfShape", "many bools", ["value": .tensor(bools([1], [true]))], [known([70_001])]),
+        exact("ConstantOfShape", "many halves", ["value": .tensor(oneHalf)], [known([5, 7, 1009])]),
+        exact("ConstantOfShape", "negative", ["value": .tensor(Tensor(vector: [Int64(-7)]))], [known([13, 733])]),
+        exact("ConstantOfShape", "doubles", ["value": .tensor(Tensor(vector: [2.5]))], [known([13, 733])]),
+        exact(
+            "ConstantOfShape",
+            "no double",
+            ["value": .tensor(Tensor(vector: [Int64(1) << 60 + 1]))],
+            [known([9001])]
+        ),
         exact("Range", "up", [:], [knownScalar(1), knownScalar(14), knownScalar(3)]),
         exact("Range", "down", [:], [knownScalar(10), knownScalar(-3), knownScalar(-4)]),
         exact("Range", "nothing", [:], [knownScalar(5), knownScalar(5), knownScalar(1)]),

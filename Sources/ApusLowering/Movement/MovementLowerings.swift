@@ -20,4 +20,5 @@ package let movementLowerings: [(String, any OperatorLowering.Type)] = [
     ("Gather", GatherLowering.self),
     ("GatherElements", GatherElementsLowering.self),
     ("Resize", ResizeLowering.self),
+    ("ConstantOfShape", ConstantOfShapeLowering.self),
 ]

@@ -79,7 +79,8 @@ package struct Constant: Operator {
 
 /// ONNX `ConstantOfShape` (opset 25).
 package struct ConstantOfShape: Operator {
-    private let value: Tensor
+    /// The one element that fills the result.
+    package let value: Tensor
 
     package init(_ node: Node) throws(ModelError) {
         value = try node.attributes.tensor("value") ?? Tensor(scalar: Float(0))
