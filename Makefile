@@ -9,7 +9,7 @@ test:  ## sets up, checks format and warnings, runs every test
 test-full:  ## what takes longer: thread sanitizer, fuzzing, comparison with ONNX Runtime
 	@Scripts/test-full.sh
 
-bench:  ## measures Apus and ONNX Runtime side by side (BENCH_FLAGS are passed on)
+bench:  ## measures Apus beside ONNX Runtime, OpenVINO and MNN (BENCH_FLAGS are passed on)
 	@Scripts/bench.sh $(BENCH_FLAGS)
 
 setup:

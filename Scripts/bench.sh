@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures Apus and ONNX Runtime side by side; arguments go to Benchmarks/peers/bench_peers.py.
+# Measures Apus beside other engines; arguments go to Benchmarks/peers/bench_peers.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
