@@ -143,9 +143,9 @@ struct CacheFolder: Sendable {
         defer { closedir(folder) }
         var entries: [Entry] = []
         while let item = readdir(folder) {
-            let name = withUnsafeBytes(of: item.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
+            // An entry ends with its name: reading the whole array may leave mapped memory.
+            guard let offset = MemoryLayout<dirent>.offset(of: \.d_name) else { return [] }
+            let name = String(cString: UnsafeRawPointer(item).advanced(by: offset).assumingMemoryBound(to: CChar.self))
             let (key, rest) = (name.prefix(64), name.dropFirst(64))
             guard key.utf8.count == 64, key.allSatisfy(\.isHexDigit), rest.hasPrefix(CacheFolder.suffix) else {
                 continue
