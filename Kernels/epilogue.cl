@@ -20,25 +20,31 @@
 //     EPILOGUE_CHANNEL(e)  const float *e, long e_offset                               AT_CHANNEL(LOAD, e, c)
 //     EPILOGUE_SCALAR(e)   const float *e, long e_offset                               AT_SCALAR(e)
 //     EPILOGUE_VALUE(e)    float e                                                     e
+//     TYPED_TENSOR(type, e), _PIXEL, _CHANNEL, _SCALAR   the same for half and ushort (bfloat16), read with LOAD##_HALF
+//         and LOAD##_BFLOAT
 //
-// HAS_BIAS adds `const float *bias, long bias_offset` before these; bias[c] is added first.
+// HAS_BIAS adds `const ELEMENT *bias, long bias_offset` before these; bias[c] is added first.
 // CHANNELS_PADDED: output, tensor and channel operands and bias hold roundup(C, VECTOR) channels that may be read and
 // written; otherwise channel tails are handled one by one.
 // EPILOGUE_LOOP: apply the epilogue in a loop over the tile instead of unrolled; for long expressions.
 
 #ifdef HAS_BIAS
-#define BIAS_ARGUMENTS , __global const float *bias, long bias_offset
-#define BIAS(LOAD, v, c) v += LOAD(bias + bias_offset + (c));
+#define BIAS_ARGUMENTS , __global const ELEMENT *bias, long bias_offset
+#define BIAS(LOAD, v, c) v += LOAD##_ELEMENT(bias + bias_offset + (c));
 #else
 #define BIAS_ARGUMENTS
 #define BIAS(LOAD, v, c)
 #endif
 
-#define EPILOGUE_TENSOR(e)                                                                                             \
-    , __global const float *e, long e##_offset, int e##_pitch_n, int e##_pitch_d, int e##_pitch_h, int e##_pitch_w
-#define EPILOGUE_PIXEL(e) EPILOGUE_TENSOR(e)
-#define EPILOGUE_CHANNEL(e) , __global const float *e, long e##_offset
-#define EPILOGUE_SCALAR(e) , __global const float *e, long e##_offset
+#define TYPED_TENSOR(type, e)                                                                                          \
+    , __global const type *e, long e##_offset, int e##_pitch_n, int e##_pitch_d, int e##_pitch_h, int e##_pitch_w
+#define TYPED_PIXEL(type, e) TYPED_TENSOR(type, e)
+#define TYPED_CHANNEL(type, e) , __global const type *e, long e##_offset
+#define TYPED_SCALAR(type, e) TYPED_CHANNEL(type, e)
+#define EPILOGUE_TENSOR(e) TYPED_TENSOR(float, e)
+#define EPILOGUE_PIXEL(e) TYPED_PIXEL(float, e)
+#define EPILOGUE_CHANNEL(e) TYPED_CHANNEL(float, e)
+#define EPILOGUE_SCALAR(e) TYPED_SCALAR(float, e)
 #define EPILOGUE_VALUE(e) , float e
 
 #define PIXEL_ADDRESS(e, n, d, y, x)                                                                                   \

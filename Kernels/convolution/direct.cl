@@ -4,7 +4,9 @@
 // input    element (n, d, y, x, c) at input_offset + n * input_pitch_n + d * input_pitch_d + y * input_pitch_h +
 //          x * input_pitch_w + c; the offset points at the first pixel that the window of output pixel 0 touches
 //          (interior pixel 0 minus the pads), and every pixel that a window touches is readable: the halo holds zeros.
-// weights  packed by convolution_pack: [group][panel][kd][kh][kw][group_inputs][NR], offset a multiple of 16.
+// weights  packed by convolution_pack (or, with BF16_PAIRS, convolution_pack_pairs):
+// [group][panel][kd][kh][kw][group_inputs][NR] floats, offset a multiple
+//          of 16.
 // output   addressed like the input; offset of interior pixel 0.
 // group_inputs, group_outputs   channels of one group. output_d, _h, _w: output extents; output_w >= MR.
 // A row of kernel columns that are adjacent in memory (dilation_w == 1, input_pitch_w == group_inputs, one group) may
@@ -20,12 +22,16 @@
 // Tunables: MR, NR, VECTOR (microkernel/tile.cl); epilogue: epilogue.cl.
 #include "microkernel/tile.cl"
 
-#define TILE_A(r) a[(r)*step]
+#ifdef BF16_PAIRS
+#define TILE_A(r) (a + (r)*step)
+#else
+#define TILE_A(r) LOAD_LANE_ELEMENT(a + (r)*step)
+#endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-convolution_direct(__global const float *input, long input_offset, int input_pitch_n, int input_pitch_d,
-                   int input_pitch_h, int input_pitch_w, __global const float *weights, long weights_offset,
-                   __global float *output, long output_offset, int output_pitch_n, int output_pitch_d,
+convolution_direct(__global const ELEMENT *input, long input_offset, int input_pitch_n, int input_pitch_d,
+                   int input_pitch_h, int input_pitch_w, __global const TILE_WEIGHT *weights, long weights_offset,
+                   __global ELEMENT *output, long output_offset, int output_pitch_n, int output_pitch_d,
                    int output_pitch_h, int output_pitch_w, int output_d, int output_h, int output_w, int group_inputs,
                    int group_outputs, int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h,
                    int stride_w, int dilation_d, int dilation_h, int dilation_w,
@@ -39,44 +45,51 @@ convolution_direct(__global const float *input, long input_offset, int input_pit
     const int n = plane / output_d, d = plane - n * output_d;
     const int x = min(tile * MR, output_w - MR);
 
-    __global const float *origin = input + input_offset + (long)n * input_pitch_n +
-                                   (long)(d * stride_d) * input_pitch_d + (long)(y * stride_h) * input_pitch_h +
-                                   (long)(x * stride_w) * input_pitch_w + group * group_inputs;
-    __global const float *b =
-        weights + weights_offset + (long)item * ((long)kernel_d * kernel_h * kernel_w * group_inputs * NR);
+    __global const ELEMENT *origin = input + input_offset + (long)n * input_pitch_n +
+                                     (long)(d * stride_d) * input_pitch_d + (long)(y * stride_h) * input_pitch_h +
+                                     (long)(x * stride_w) * input_pitch_w + group * group_inputs;
+    const int steps = (group_inputs + K_STEP - 1) / K_STEP;
+    __global const TILE_WEIGHT *b =
+        weights + weights_offset + (long)item * ((long)kernel_d * kernel_h * kernel_w * steps * NR);
     const long step = (long)stride_w * input_pitch_w;
     const long jump_w = (long)dilation_w * input_pitch_w;
 
     TILE_ZERO
     for (int kd = 0; kd < kernel_d; ++kd) {
         for (int kh = 0; kh < kernel_h; ++kh) {
-            __global const float *line_a =
+            __global const ELEMENT *line_a =
                 origin + (long)(kd * dilation_d) * input_pitch_d + (long)(kh * dilation_h) * input_pitch_h;
             for (int kw = 0; kw < kernel_w; ++kw) {
-                __global const float *a = line_a + kw * jump_w;
+                __global const ELEMENT *a = line_a + kw * jump_w;
                 int k = 0;
-                for (; k + 4 <= group_inputs; k += 4) {
+                for (; k + 4 * K_STEP <= group_inputs; k += 4 * K_STEP) {
                     TILE_STEP(b)
-                    a += 1;
+                    a += K_STEP;
                     TILE_STEP(b + NR)
-                    a += 1;
+                    a += K_STEP;
                     TILE_STEP(b + 2 * NR)
-                    a += 1;
+                    a += K_STEP;
                     TILE_STEP(b + 3 * NR)
-                    a += 1;
+                    a += K_STEP;
                     b += 4 * NR;
                 }
-                for (; k < group_inputs; ++k) {
+                for (; k + K_STEP <= group_inputs; k += K_STEP) {
                     TILE_STEP(b)
-                    a += 1;
+                    a += K_STEP;
                     b += NR;
                 }
+#ifdef BF16_PAIRS
+                if (k < group_inputs) {
+                    TILE_LAST(b)
+                    b += NR;
+                }
+#endif
             }
         }
     }
 
     const int c = group * group_outputs + panel * NR;
-    __global float *out = output + output_offset + (long)n * output_pitch_n + (long)d * output_pitch_d +
-                          (long)y * output_pitch_h + (long)x * output_pitch_w + c;
+    __global ELEMENT *out = output + output_offset + (long)n * output_pitch_n + (long)d * output_pitch_d +
+                            (long)y * output_pitch_h + (long)x * output_pitch_w + c;
     TILE_STORE(out, output_pitch_w, tile * MR - x, MR, group_outputs - panel * NR, n, d, y, x, c)
 }

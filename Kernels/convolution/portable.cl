@@ -19,7 +19,9 @@
 
 #define GROUP_FETCH_B(k0)                                                                                              \
     for (int i = 0; i < B_FETCHES; ++i)                                                                                \
-        fetch_b[i] = (k0) + GROUP_B_K(i) < depth ? b[((k0) + GROUP_B_K(i)) * (long)TILE_N + GROUP_B_N(i)] : 0.0f;
+        fetch_b[i] = (k0) + GROUP_B_K(i) < depth                                                                       \
+                         ? LOAD_LANE_ELEMENT(b + ((k0) + GROUP_B_K(i)) * (long)TILE_N + GROUP_B_N(i))                  \
+                         : 0.0f;
 
 #define GROUP_FETCH_A(k0)                                                                                              \
     {                                                                                                                  \
@@ -34,16 +36,16 @@
             const int d = row_d[m] + kd * dilation_d, y = row_y[m] + kh * dilation_h, x = row_x[m] + kw * dilation_w;  \
             const int inside =                                                                                         \
                 k < depth && row_n[m] >= 0 && d >= 0 && d < input_d && y >= 0 && y < input_h && x >= 0 && x < input_w; \
-            fetch_a[i] = inside ? a[(long)row_n[m] * input_pitch_n + (long)d * input_pitch_d +                         \
-                                    (long)y * input_pitch_h + (long)x * input_pitch_w + c]                             \
+            fetch_a[i] = inside ? LOAD_LANE_ELEMENT(a + (long)row_n[m] * input_pitch_n + (long)d * input_pitch_d +     \
+                                                    (long)y * input_pitch_h + (long)x * input_pitch_w + c)             \
                                 : 0.0f;                                                                                \
         }                                                                                                              \
     }
 
 __kernel __attribute__((reqd_work_group_size(GROUP_N, GROUP_M, 1))) void convolution_portable(
-    __global const float *input, long input_offset, int input_pitch_n, int input_pitch_d, int input_pitch_h,
-    int input_pitch_w, int input_d, int input_h, int input_w, __global const float *weights, long weights_offset,
-    __global float *output, long output_offset, int output_pitch_n, int output_pitch_d, int output_pitch_h,
+    __global const ELEMENT *input, long input_offset, int input_pitch_n, int input_pitch_d, int input_pitch_h,
+    int input_pitch_w, int input_d, int input_h, int input_w, __global const ELEMENT *weights, long weights_offset,
+    __global ELEMENT *output, long output_offset, int output_pitch_n, int output_pitch_d, int output_pitch_h,
     int output_pitch_w, int output_d, int output_h, int output_w, int pixels, int group_inputs, int group_outputs,
     int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w, int dilation_d, int dilation_h,
     int dilation_w, int pad_d, int pad_h, int pad_w BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
@@ -53,8 +55,8 @@ __kernel __attribute__((reqd_work_group_size(GROUP_N, GROUP_M, 1))) void convolu
     const int item = get_group_id(0), first = get_group_id(1) * TILE_M;
     const int group = item / panels, panel = item - group * panels;
     const int depth = kernel_d * kernel_h * kernel_w * group_inputs;
-    __global const float *a = input + input_offset + group * group_inputs;
-    __global const float *b = weights + weights_offset + (long)item * depth * TILE_N;
+    __global const ELEMENT *a = input + input_offset + group * group_inputs;
+    __global const ELEMENT *b = weights + weights_offset + (long)item * depth * TILE_N;
 
     for (int m = local_id; m < TILE_M; m += THREADS) {
         int pixel = first + m;
@@ -75,8 +77,8 @@ __kernel __attribute__((reqd_work_group_size(GROUP_N, GROUP_M, 1))) void convolu
             const int line = pixel / output_w, x = pixel - line * output_w;
             const int plane = line / output_h, y = line - plane * output_h;
             const int n = plane / output_d, d = plane - n * output_d;
-            __global float *out = output + output_offset + (long)n * output_pitch_n + (long)d * output_pitch_d +
-                                  (long)y * output_pitch_h + (long)x * output_pitch_w + c;
+            __global ELEMENT *out = output + output_offset + (long)n * output_pitch_n + (long)d * output_pitch_d +
+                                    (long)y * output_pitch_h + (long)x * output_pitch_w + c;
             GROUP_STORE_ROW(i, out, c, group_outputs - panel * TILE_N, n, d, y, x)
         }
     }

@@ -41,7 +41,7 @@
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm_packed(__global const float *matrix_a, long a_offset, int a_pitch_n, int a_pitch_d, int a_pitch,
             __global const float *matrix_b, long b_offset, int b_pitch_n, int b_pitch_d, int b_pitch,
-            __global float *matrix_c, long c_offset, int c_pitch_n, int c_pitch_d, int c_pitch, int batch_inner,
+            __global ELEMENT *matrix_c, long c_offset, int c_pitch_n, int c_pitch_d, int c_pitch, int batch_inner,
             int rows, int columns, int depth, int panel_axis BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
     const int panel = get_global_id(panel_axis);
     const int batch = get_global_id(3 - panel_axis);
@@ -87,6 +87,6 @@ gemm_packed(__global const float *matrix_a, long a_offset, int a_pitch_n, int a_
     }
 
     const int c = panel * NR;
-    __global float *out = matrix_c + c_offset + (long)n * c_pitch_n + (long)d * c_pitch_d + (long)x * c_pitch + c;
+    __global ELEMENT *out = matrix_c + c_offset + (long)n * c_pitch_n + (long)d * c_pitch_d + (long)x * c_pitch + c;
     TILE_STORE(out, c_pitch, first, end, columns - c, n, d, 0, x, c)
 }

@@ -20,14 +20,14 @@
 #include "microkernel/group.cl"
 
 #ifdef A_TRANSPOSED
-#define ELEMENT_A(m, k) a[(long)(k)*a_pitch + (m)]
+#define ELEMENT_A(m, k) LOAD_LANE_ELEMENT(a + (long)(k)*a_pitch + (m))
 #else
-#define ELEMENT_A(m, k) a[(long)(m)*a_pitch + (k)]
+#define ELEMENT_A(m, k) LOAD_LANE_ELEMENT(a + (long)(m)*a_pitch + (k))
 #endif
 #ifdef B_TRANSPOSED
-#define ELEMENT_B(k, n) b[(long)(n)*b_pitch + (k)]
+#define ELEMENT_B(k, n) LOAD_LANE_ELEMENT(b + (long)(n)*b_pitch + (k))
 #else
-#define ELEMENT_B(k, n) b[(long)(k)*b_pitch + (n)]
+#define ELEMENT_B(k, n) LOAD_LANE_ELEMENT(b + (long)(k)*b_pitch + (n))
 #endif
 
 #define GROUP_FETCH_A(k0)                                                                                              \
@@ -42,19 +42,19 @@
     }
 
 __kernel __attribute__((reqd_work_group_size(GROUP_N, GROUP_M, 1))) void
-gemm_tiled(__global const float *matrix_a, long a_offset, int a_pitch_n, int a_pitch_d, int a_pitch,
-           __global const float *matrix_b, long b_offset, int b_pitch_n, int b_pitch_d, int b_pitch,
-           __global float *matrix_c, long c_offset, int c_pitch_n, int c_pitch_d, int c_pitch, int batch_inner,
+gemm_tiled(__global const ELEMENT *matrix_a, long a_offset, int a_pitch_n, int a_pitch_d, int a_pitch,
+           __global const ELEMENT *matrix_b, long b_offset, int b_pitch_n, int b_pitch_d, int b_pitch,
+           __global ELEMENT *matrix_c, long c_offset, int c_pitch_n, int c_pitch_d, int c_pitch, int batch_inner,
            int rows, int columns, int depth BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
     GROUP_DECLARE
     const int first_n = get_group_id(0) * TILE_N, first_m = get_group_id(1) * TILE_M;
     const int n = (int)get_group_id(2) / batch_inner, d = (int)get_group_id(2) - n * batch_inner;
-    __global const float *a = matrix_a + a_offset + (long)n * a_pitch_n + (long)d * a_pitch_d;
-    __global const float *b = matrix_b + b_offset + (long)n * b_pitch_n + (long)d * b_pitch_d;
+    __global const ELEMENT *a = matrix_a + a_offset + (long)n * a_pitch_n + (long)d * a_pitch_d;
+    __global const ELEMENT *b = matrix_b + b_offset + (long)n * b_pitch_n + (long)d * b_pitch_d;
 
     GROUP_MULTIPLY(depth)
 
-    __global float *out = matrix_c + c_offset + (long)n * c_pitch_n + (long)d * c_pitch_d + first_n;
+    __global ELEMENT *out = matrix_c + c_offset + (long)n * c_pitch_n + (long)d * c_pitch_d + first_n;
     for (int i = 0; i < ITEM_M; ++i) {
         const int x = first_m + item_m * ITEM_M + i;
         if (x < rows) {

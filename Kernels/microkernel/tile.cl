@@ -1,7 +1,11 @@
 // The register tile of the work-item kernels: MR rows x NR channels of accumulators in named variables.
 //
 // TILE_ZERO declares the accumulators acc_R_J (row R, channels J * VECTOR ...). TILE_STEP(A, b) adds one step of the
-// K loop: A(R) is the scalar of row R, b points at NR weights. TILE_STORE(...) applies the epilogue and stores.
+// K loop: A(R) is the scalar of row R, b points at NR weights, floats. TILE_STORE(...) applies the epilogue and stores.
+//
+// BF16_PAIRS (x86 with avx512bf16, through a compiler that takes inline assembly): a step multiplies two neighbouring
+// bfloat16 of the K loop by vdpbf16ps, which takes denormals as 0. TILE_A(R) is then the address of both, b points at
+// NR pairs of weights, the even one in the low half of a uint; TILE_LAST(b) adds a single last element of the K loop.
 //
 // Tunables: MR, 1 ... 28; NR, a multiple of VECTOR up to 4 * VECTOR. MR * NR / VECTOR + NR / VECTOR + 1 vectors should
 // fit the register file.
@@ -61,14 +65,40 @@
 #define ZERO_ROW(r) COLUMNS_OF(ZERO_ONE, r)
 #define TILE_ZERO ROWS(ZERO_ROW)
 
+#ifdef BF16_PAIRS
+#if VECTOR != 16
+#error BF16_PAIRS needs vectors of 16
+#endif
+#define TILE_WEIGHT uint
+#define K_STEP 2
+#define LOAD_ONE(r, j) const uint16 weights_##j = vload16(0, tile_b + j * VECTOR);
+#define STEP_ONE(r, j)                                                                                                 \
+    __asm__("vdpbf16ps %2%{1to16%}, %1, %0"                                                                            \
+            : "+v"(acc_##r##_##j)                                                                                      \
+            : "v"(weights_##j), "m"(*(__global const uint *)(TILE_A(r))));
+#define STEP_ROW(r) COLUMNS_OF(STEP_ONE, r)
+#define LAST_ONE(r, j) __asm__("vdpbf16ps %2, %1, %0" : "+v"(acc_##r##_##j) : "v"(weights_##j), "v"(scalar_##r));
+#define LAST_ROW(r)                                                                                                    \
+    const uint16 scalar_##r = (uint16)((uint) * (TILE_A(r)));                                                          \
+    COLUMNS_OF(LAST_ONE, r)
+#define TILE_LAST(b)                                                                                                   \
+    {                                                                                                                  \
+        __global const TILE_WEIGHT *tile_b = (b);                                                                      \
+        COLUMNS_OF(LOAD_ONE, 0)                                                                                        \
+        ROWS(LAST_ROW)                                                                                                 \
+    }
+#else
+#define TILE_WEIGHT float
+#define K_STEP 1
 #define LOAD_ONE(r, j) FLOATV weights_##j = LOAD_VECTOR(tile_b + j * VECTOR);
 #define STEP_ONE(r, j) acc_##r##_##j = fma(scalar_##r, weights_##j, acc_##r##_##j);
 #define STEP_ROW(r)                                                                                                    \
     FLOATV scalar_##r = (FLOATV)(TILE_A(r));                                                                           \
     COLUMNS_OF(STEP_ONE, r)
+#endif
 #define TILE_STEP(b)                                                                                                   \
     {                                                                                                                  \
-        __global const float *tile_b = (b);                                                                            \
+        __global const TILE_WEIGHT *tile_b = (b);                                                                      \
         COLUMNS_OF(LOAD_ONE, 0)                                                                                        \
         ROWS(STEP_ROW)                                                                                                 \
     }
@@ -77,7 +107,7 @@
     if (j * VECTOR < tile_valid) {                                                                                     \
         FLOATV v = acc_##r##_##j;                                                                                      \
         EPILOGUE_ALL(FLOATV, LOAD_VECTOR, v, tile_n, tile_d, tile_y, tile_x + r, tile_c + j * VECTOR)                  \
-        STORE_VECTOR(v, tile_out + (long)(r)*tile_pitch + j * VECTOR);                                                 \
+        STORE_VECTOR_ELEMENT(v, tile_out + (long)(r)*tile_pitch + j * VECTOR);                                         \
     }
 #define STORE_ROW(r)                                                                                                   \
     if (r >= tile_first && r < tile_end) {                                                                             \
@@ -94,12 +124,12 @@
             for (; j + VECTOR <= tile_valid; j += VECTOR) {                                                            \
                 FLOATV v = LOAD_VECTOR(tile_lanes + r * NR + j);                                                       \
                 EPILOGUE_ALL(FLOATV, LOAD_VECTOR, v, tile_n, tile_d, tile_y, tile_x + r, tile_c + j)                   \
-                STORE_VECTOR(v, tile_out + (long)(r)*tile_pitch + j);                                                  \
+                STORE_VECTOR_ELEMENT(v, tile_out + (long)(r)*tile_pitch + j);                                          \
             }                                                                                                          \
             for (; j < tile_valid; ++j) {                                                                              \
                 float v = tile_lanes[r * NR + j];                                                                      \
                 EPILOGUE_ALL(float, LOAD_LANE, v, tile_n, tile_d, tile_y, tile_x + r, tile_c + j)                      \
-                tile_out[(long)(r)*tile_pitch + j] = v;                                                                \
+                STORE_LANE_ELEMENT(v, tile_out + (long)(r)*tile_pitch + j);                                            \
             }                                                                                                          \
         }                                                                                                              \
     }
@@ -123,7 +153,7 @@
 #endif
 #define TILE_STORE(out, pitch, first, end, valid, n, d, y, x, c)                                                       \
     {                                                                                                                  \
-        __global float *tile_out = (out);                                                                              \
+        __global ELEMENT *tile_out = (out);                                                                            \
         const long tile_pitch = (pitch);                                                                               \
         const int tile_first = (first), tile_end = (end), tile_valid = TILE_VALID(valid);                              \
         const int tile_n = (n), tile_d = (d), tile_y = (y), tile_x = (x), tile_c = (c);                                \

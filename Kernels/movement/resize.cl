@@ -5,11 +5,9 @@
 //
 // Rows of n3 elements, numbered (i0, i1, i2, x), are cut into `segments` of `segment`; a work-item computes
 // `units_per_item` of the `units` that result. Global size: units / units_per_item, rounded up; any local size.
-// Tunables: ELEMENT; CONTIGUOUS where px3 = py3 = 1; NEAREST: 0 halves down, 1 halves up, 2 floor, 3 ceil.
-#pragma OPENCL FP_CONTRACT OFF
-#ifndef ELEMENT
-#define ELEMENT float
-#endif
+// Tunables: ELEMENT, or STORAGE_* (microkernel/lanes.cl) where it interpolates; CONTIGUOUS where px3 = py3 = 1;
+// NEAREST: 0 halves down, 1 halves up, 2 floor, 3 ceil.
+#include "microkernel/lanes.cl"
 
 __kernel void movement_resize(__global const ELEMENT *input, long input_offset, __global ELEMENT *output,
                               long output_offset, int n1, int n2, int n3, int px0, int px1, int px2, int px3, int py0,
@@ -51,10 +49,12 @@ __kernel void movement_resize(__global const ELEMENT *input, long input_offset, 
         const float weight = (float)rest / (float)divisor, other = (float)(divisor - rest) / (float)divisor;
 #ifdef CONTIGUOUS
         for (; i + 16 <= end; i += 16)
-            vstore16(vload16(0, p + i) * other + vload16(0, r + i) * weight, 0, q + i);
+            STORE_VECTOR_ELEMENT(LOAD_VECTOR_ELEMENT(p + i) * other + LOAD_VECTOR_ELEMENT(r + i) * weight, q + i);
 #endif
         for (; i < end; ++i)
-            q[(long)i * py3] = p[(long)i * px3] * other + r[(long)i * px3] * weight;
+            STORE_LANE_ELEMENT(LOAD_LANE_ELEMENT(p + (long)i * px3) * other +
+                                   LOAD_LANE_ELEMENT(r + (long)i * px3) * weight,
+                               q + (long)i * py3);
 #endif
     }
 }

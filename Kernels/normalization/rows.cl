@@ -1,4 +1,4 @@
-// Normalizes rows of floats: (x - mean) / sqrt(variance + epsilon) * scale + bias, or x / sqrt(mean of squares +
+// Normalizes rows of elements: (x - mean) / sqrt(variance + epsilon) * scale + bias, or x / sqrt(mean of squares +
 // epsilon)
 // * scale without CENTERS. Rows of `size` elements without gaps; scale and bias hold `size` elements; input and output
 // may be the same memory.
@@ -9,8 +9,8 @@
 #include "microkernel/lanes.cl"
 
 #ifdef HAS_BIAS
-#define ROW_BIAS , __global const float *bias, long bias_offset
-#define BIASED(LOAD, v, i) ((v) + LOAD(bias + bias_offset + (i)))
+#define ROW_BIAS , __global const ELEMENT *bias, long bias_offset
+#define BIASED(LOAD, v, i) ((v) + LOAD##_ELEMENT(bias + bias_offset + (i)))
 #else
 #define ROW_BIAS
 #define BIASED(LOAD, v, i) (v)
@@ -33,28 +33,28 @@ float rows_sum(FLOATV v) {
             FLOATV block = (FLOATV)(0.0f);                                                                             \
             const int end = min(i + 64 * VECTOR, size);                                                                \
             for (; i + VECTOR <= end; i += VECTOR) {                                                                   \
-                const FLOATV x = LOAD_VECTOR(p + i);                                                                   \
+                const FLOATV x = LOAD_VECTOR_ELEMENT(p + i);                                                           \
                 block += MAP(x);                                                                                       \
             }                                                                                                          \
             result += rows_sum(block);                                                                                 \
         }                                                                                                              \
         for (; i < size; ++i) {                                                                                        \
-            const float x = p[i];                                                                                      \
+            const float x = LOAD_LANE_ELEMENT(p + i);                                                                  \
             result += MAP(x);                                                                                          \
         }                                                                                                              \
     }
 #define ROW_VALUE(x) (x)
 #define ROW_SQUARE(x) (((x)-mean) * ((x)-mean))
 
-__kernel void normalization_rows(__global const float *input, long input_offset, __global const float *scale,
-                                 long scale_offset ROW_BIAS, __global float *output, long output_offset, int size,
+__kernel void normalization_rows(__global const ELEMENT *input, long input_offset, __global const ELEMENT *scale,
+                                 long scale_offset ROW_BIAS, __global ELEMENT *output, long output_offset, int size,
                                  int rows, int rows_per_item, float epsilon) {
     const int first = (int)get_global_id(0) * rows_per_item;
     const int last = min(first + rows_per_item, rows);
-    __global const float *s = scale + scale_offset;
+    __global const ELEMENT *s = scale + scale_offset;
     for (int row = first; row < last; ++row) {
-        __global const float *p = input + input_offset + (long)row * size;
-        __global float *q = output + output_offset + (long)row * size;
+        __global const ELEMENT *p = input + input_offset + (long)row * size;
+        __global ELEMENT *q = output + output_offset + (long)row * size;
         float mean = 0.0f, squares = 0.0f;
 #ifdef CENTERS
         ROW_SUM(mean, ROW_VALUE)
@@ -64,12 +64,12 @@ __kernel void normalization_rows(__global const float *input, long input_offset,
         const float factor = 1.0f / sqrt(squares / (float)size + epsilon);
         int i = 0;
         for (; i + VECTOR <= size; i += VECTOR) {
-            const FLOATV v = (LOAD_VECTOR(p + i) - mean) * factor * LOAD_VECTOR(s + i);
-            STORE_VECTOR(BIASED(LOAD_VECTOR, v, i), q + i);
+            const FLOATV v = (LOAD_VECTOR_ELEMENT(p + i) - mean) * factor * LOAD_VECTOR_ELEMENT(s + i);
+            STORE_VECTOR_ELEMENT(BIASED(LOAD_VECTOR, v, i), q + i);
         }
         for (; i < size; ++i) {
-            const float v = (p[i] - mean) * factor * s[i];
-            q[i] = BIASED(LOAD_LANE, v, i);
+            const float v = (LOAD_LANE_ELEMENT(p + i) - mean) * factor * LOAD_LANE_ELEMENT(s + i);
+            STORE_LANE_ELEMENT(BIASED(LOAD_LANE, v, i), q + i);
         }
     }
 }
@@ -89,26 +89,26 @@ float rows_group_sum(float value, __local float *shared) {
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
-normalization_rows_group(__global const float *input, long input_offset, __global const float *scale,
-                         long scale_offset ROW_BIAS, __global float *output, long output_offset, int size,
+normalization_rows_group(__global const ELEMENT *input, long input_offset, __global const ELEMENT *scale,
+                         long scale_offset ROW_BIAS, __global ELEMENT *output, long output_offset, int size,
                          float epsilon) {
     __local float shared[GROUP];
     const int lane = get_local_id(0);
-    __global const float *p = input + input_offset + (long)get_group_id(0) * size;
-    __global float *q = output + output_offset + (long)get_group_id(0) * size;
+    __global const ELEMENT *p = input + input_offset + (long)get_group_id(0) * size;
+    __global ELEMENT *q = output + output_offset + (long)get_group_id(0) * size;
     float mean = 0.0f, squares = 0.0f;
 #ifdef CENTERS
     for (int i = lane; i < size; i += GROUP)
-        mean += p[i];
+        mean += LOAD_LANE_ELEMENT(p + i);
     mean = rows_group_sum(mean, shared) / (float)size;
 #endif
     for (int i = lane; i < size; i += GROUP)
-        squares += ROW_SQUARE(p[i]);
+        squares += ROW_SQUARE(LOAD_LANE_ELEMENT(p + i));
     squares = rows_group_sum(squares, shared);
     const float factor = 1.0f / sqrt(squares / (float)size + epsilon);
     for (int i = lane; i < size; i += GROUP) {
-        const float v = (p[i] - mean) * factor * scale[scale_offset + i];
-        q[i] = BIASED(LOAD_LANE, v, i);
+        const float v = (LOAD_LANE_ELEMENT(p + i) - mean) * factor * LOAD_LANE_ELEMENT(scale + scale_offset + i);
+        STORE_LANE_ELEMENT(BIASED(LOAD_LANE, v, i), q + i);
     }
 }
 #endif

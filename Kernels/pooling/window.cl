@@ -1,4 +1,4 @@
-// Pooling of channels-last floats over windows with 1 to 3 spatial axes; missing axes have extent 1 and pitch 0.
+// Pooling of channels-last elements over windows with 1 to 3 spatial axes; missing axes have extent 1 and pitch 0.
 //
 // Element (n, d, y, x, c) of the input lies at input_offset + n * input_pitch_n + ... + c, and likewise of the output.
 // Window element (kd, kh, kw) of an output pixel lies at pixel * stride - pad + k * dilation; those outside the input
@@ -41,33 +41,31 @@
     T v = (T)(POOL_FIRST);                                                                                             \
     for (int kd = kd0; kd < kd1; ++kd)                                                                                 \
         for (int kh = kh0; kh < kh1; ++kh) {                                                                           \
-            __global const float *p = image + (long)(d0 + kd * dilation_d) * input_pitch_d +                           \
-                                      (long)(y0 + kh * dilation_h) * input_pitch_h +                                   \
-                                      (long)(x0 + kw0 * dilation_w) * input_pitch_w + c;                               \
+            __global const ELEMENT *p = image + (long)(d0 + kd * dilation_d) * input_pitch_d +                         \
+                                        (long)(y0 + kh * dilation_h) * input_pitch_h +                                 \
+                                        (long)(x0 + kw0 * dilation_w) * input_pitch_w + c;                             \
             for (int kw = kw0; kw < kw1; ++kw) {                                                                       \
-                const T element = LOAD(p);                                                                             \
+                const T element = LOAD##_ELEMENT(p);                                                                   \
                 POOL_ADD(v, element);                                                                                  \
                 p += (long)dilation_w * input_pitch_w;                                                                 \
             }                                                                                                          \
         }                                                                                                              \
     POOL_FINISH(T, v);                                                                                                 \
     EPILOGUE_ALL(T, LOAD, v, n, d, y, x, c)                                                                            \
-    STORE(v, row + (long)x * output_pitch_w + c);
-
-#define STORE_LANE(v, p) (*(p) = (v))
+    STORE##_ELEMENT(v, row + (long)x * output_pitch_w + c);
 
 // The first tap at or after `limit`, for taps from `start` on.
 int pooling_taps_below(int limit, int kernel_extent, int dilation) {
     return limit <= 0 ? 0 : min(kernel_extent, (limit - 1) / dilation + 1);
 }
 
-__kernel void pooling_window(__global const float *input, long input_offset, __global float *output, long output_offset,
-                             int input_pitch_n, int input_pitch_d, int input_pitch_h, int input_pitch_w,
-                             int output_pitch_n, int output_pitch_d, int output_pitch_h, int output_pitch_w,
-                             int channels, int input_d, int input_h, int input_w, int output_d, int output_h,
-                             int output_w, int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h,
-                             int stride_w, int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h,
-                             int pad_w, int end_d, int end_h, int end_w, int chunk, int pixels,
+__kernel void pooling_window(__global const ELEMENT *input, long input_offset, __global ELEMENT *output,
+                             long output_offset, int input_pitch_n, int input_pitch_d, int input_pitch_h,
+                             int input_pitch_w, int output_pitch_n, int output_pitch_d, int output_pitch_h,
+                             int output_pitch_w, int channels, int input_d, int input_h, int input_w, int output_d,
+                             int output_h, int output_w, int kernel_d, int kernel_h, int kernel_w, int stride_d,
+                             int stride_h, int stride_w, int dilation_d, int dilation_h, int dilation_w, int pad_d,
+                             int pad_h, int pad_w, int end_d, int end_h, int end_w, int chunk, int pixels,
                              float power EPILOGUE_ARGUMENTS) {
     const int c_first = (int)get_global_id(0) * chunk;
     const int c_last = min(c_first + chunk, channels);
@@ -75,8 +73,8 @@ __kernel void pooling_window(__global const float *input, long input_offset, __g
     const int x_last = min(x_first + pixels, output_w);
     const int line = get_global_id(2);
     const int y = line % output_h, d = line / output_h % output_d, n = line / output_h / output_d;
-    __global const float *image = input + input_offset + (long)n * input_pitch_n;
-    __global float *row =
+    __global const ELEMENT *image = input + input_offset + (long)n * input_pitch_n;
+    __global ELEMENT *row =
         output + output_offset + (long)n * output_pitch_n + (long)d * output_pitch_d + (long)y * output_pitch_h;
     const int d0 = d * stride_d - pad_d, y0 = y * stride_h - pad_h;
     const int kd0 = pooling_taps_below(-d0, kernel_d, dilation_d);

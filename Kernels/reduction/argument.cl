@@ -3,14 +3,18 @@
 // Result (i0, i1, i2, i3) for i < n, at output + sum i * py, is the place among `count` elements, `step` apart, from
 // input + sum i * px on; the first of equal elements unless LAST.
 // Global size: units / units_per_item, rounded up, for units = n0 * n1 * n2 * n3; any local size.
-// Tunables: ELEMENT; IS_FLOAT, IS_DOUBLE as the element is; MINIMUM; LAST.
+// Tunables: ELEMENT; IS_FLOAT, IS_DOUBLE as the element is; STORAGE_* (microkernel/lanes.cl) in place of ELEMENT;
+// MINIMUM; LAST.
 #ifdef IS_DOUBLE
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 #endif
-#ifndef ELEMENT
-#define ELEMENT float
+#if !defined(ELEMENT)
 #define IS_FLOAT
+#define VALUE float
+#else
+#define VALUE ELEMENT
 #endif
+#include "microkernel/lanes.cl"
 
 #ifdef MINIMUM
 #define EXCEEDS(a, b) ((a) < (b))
@@ -33,10 +37,10 @@ __kernel void reduction_argument(__global const ELEMENT *input, long input_offse
         const int i3 = unit % n3, i2 = unit / n3 % n2, i1 = unit / n3 / n2 % n1, i0 = unit / n3 / n2 / n1;
         __global const ELEMENT *p =
             input + input_offset + (long)i0 * px0 + (long)i1 * px1 + (long)i2 * px2 + (long)i3 * px3;
-        ELEMENT best = p[0];
+        VALUE best = LOAD_LANE_ELEMENT(p);
         int place = 0;
         for (int j = 1; j < count; ++j) {
-            const ELEMENT x = p[(long)j * step];
+            const VALUE x = LOAD_LANE_ELEMENT(p + (long)j * step);
 #ifdef LAST
             const int takes = IS_NAN(x) || (!IS_NAN(best) && !EXCEEDS(best, x));
 #else

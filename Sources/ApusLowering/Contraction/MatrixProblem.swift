@@ -27,6 +27,7 @@ struct MatrixProblem {
     var a: MatrixView
     var b: MatrixView
     var c: MatrixView
+    var storage: ElementStorage
     /// The call with everything that follows the product in its epilogue.
     var call: OperatorCall
     /// The axes of the output behind the kernel's batch, row and column.
@@ -42,6 +43,7 @@ struct MatrixProblem {
     }
 
     private init(_ gemm: Gemm, _ call: OperatorCall) throws(ModelError) {
+        storage = try call.storage()
         let a = Self.matrix(try call.input(0))
         let b = Self.matrix(try call.input(1))
         self.a = gemm.transposesA ? a.transposed : a
@@ -67,6 +69,7 @@ struct MatrixProblem {
     }
 
     private init(matMul call: OperatorCall) throws(ModelError) {
+        storage = try call.storage()
         let left = try call.input(0)
         let right = try call.input(1)
         let output = try call.output(0)

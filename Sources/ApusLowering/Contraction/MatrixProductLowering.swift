@@ -3,7 +3,7 @@ import ApusGraph
 import ApusOperators
 import ApusTensor
 
-/// `Gemm` and `MatMul` in float32.
+/// `Gemm` and `MatMul`, in float32 whatever the tensors hold.
 enum MatrixProductLowering: OperatorLowering {
     static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
         LayoutRequests(
@@ -13,12 +13,6 @@ enum MatrixProductLowering: OperatorLowering {
     }
 
     static func lower(_ call: OperatorCall, _ context: LoweringContext) throws(ModelError) -> LoweredNode {
-        for operand in call.inputs + call.outputs {
-            guard let operand else { continue }
-            guard operand.type.elementType == .float32 else {
-                throw ModelError(.unsupported, "no matrix kernel for \(operand.type.elementType)")
-            }
-        }
         let problem = try MatrixProblem(call)
         guard problem.depth > 0 else { throw ModelError(.unsupported, "no matrix kernel for an empty sum") }
         switch context.device.executionModel {
@@ -45,30 +39,33 @@ enum MatrixProductLowering: OperatorLowering {
 
         let sharesB = problem.b.batchPitches.allSatisfy { $0 == 0 }
         let panelElements = panels * problem.depth * tile.columns
-        let packedB = pack(
+        let packedB = try pack(
             problem.b,
             batch: sharesB ? [1, 1] : problem.batch,
             depth: problem.depth,
             extent: problem.columns,
             width: tile.columns,
+            device: context.device,
             scratch: &scratch
         )
         launches.append(packedB.launch)
 
         var defines = tile.defines
         let sharesA = problem.a.batchPitches.allSatisfy { $0 == 0 }
-        let packedA = pack(
+        let packedA = try pack(
             problem.a.transposed,
             batch: sharesA ? [1, 1] : problem.batch,
             depth: problem.depth,
             extent: problem.rows,
             width: tile.rows,
+            device: context.device,
             scratch: &scratch
         )
         launches.append(packedA.launch)
         defines["A_PACKED"] = "1"
         let epilogue = try EpilogueSource(problem.call, coordinates: problem.coordinates)
         defines.merge(epilogue.defines) { $1 }
+        defines.merge(problem.storage.defines(context.device)) { $1 }
         let panelAxis = !sharesB || panelElements * 4 <= 256 << 10 ? 1 : 2
         var arguments: [KernelArgument] = [packedA.argument]
         arguments += ((sharesA ? [0, 0] : packedA.pitches) + [0]).map { .int($0) }
@@ -117,6 +114,7 @@ enum MatrixProductLowering: OperatorLowering {
         let pitchB = try pitch(problem.b, "B_TRANSPOSED")
         let epilogue = try EpilogueSource(problem.call, coordinates: problem.coordinates)
         defines.merge(epilogue.defines) { $1 }
+        defines.merge(problem.storage.defines(context.device)) { $1 }
         var arguments: [KernelArgument] = [problem.a.operand.argument()]
         arguments += (problem.a.batchPitches + [pitchA]).map { .int($0) }
         arguments += [problem.b.operand.argument()]
@@ -145,8 +143,9 @@ enum MatrixProductLowering: OperatorLowering {
         depth: Int,
         extent: Int,
         width: Int,
+        device: DeviceInfo,
         scratch: inout [Int]
-    ) -> (launch: KernelLaunch, argument: KernelArgument, pitches: [Int]) {
+    ) throws(ModelError) -> (launch: KernelLaunch, argument: KernelArgument, pitches: [Int]) {
         let panels = ceilingDivision(extent, width)
         let elements = panels * depth * width
         let pitches = [batch[1] * elements, elements]
@@ -167,7 +166,10 @@ enum MatrixProductLowering: OperatorLowering {
         arguments += [.tensor(target, offset: 0, elementBytes: 4, access: .write)]
         arguments += (pitches + [batch[1], depth, extent, width]).map { .int($0) }
         let launch = KernelLaunch(
-            program: KernelProgram(file: "gemm/pack.cl"),
+            program: KernelProgram(
+                file: "gemm/pack.cl",
+                defines: try ElementStorage(matrix.operand.type.elementType).defines(device)
+            ),
             kernel: "gemm_pack",
             arguments: arguments,
             globalSize: [ceilingDivision(depth, 16), panels, batch[0] * batch[1]],

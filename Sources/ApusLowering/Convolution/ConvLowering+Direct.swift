@@ -13,7 +13,9 @@ extension ConvLowering {
         let width = context.device.vectorWidth
         let input = problem.input
         let output = problem.output
+        let usesPairs = problem.storage.hasInstructions(context.device)
         var kernel = problem.kernel3
+        var columns = 1
         var groupInputs = problem.groupInputs
         var outputExtents = output.extents
         var lines = output.batch * output.extents[0] * output.extents[1]
@@ -25,7 +27,8 @@ extension ConvLowering {
             outputExtents = [1, 1, output.batch * output.extents.reduce(1, *)]
             lines = 1
         } else if problem.conv.group == 1, problem.dilations3[2] == 1, input.pitches[3] == groupInputs {
-            groupInputs *= kernel[2]
+            columns = kernel[2]
+            groupInputs *= columns
             kernel[2] = 1
         }
         let tile = WorkItemTile.best(
@@ -35,9 +38,20 @@ extension ConvLowering {
         )
         let panels = ceilingDivision(problem.groupOutputs, tile.columns)
         let items = problem.conv.group * panels
-        let depth = problem.taps * problem.groupInputs
-        let packedElements = items * depth * tile.columns
-        let pack = packLaunch(problem, panelWidth: tile.columns, items: items)
+        let steps = problem.taps / columns * (usesPairs ? ceilingDivision(groupInputs, 2) : groupInputs)
+        let packedElements = items * steps * tile.columns
+        var pack = packLaunch(
+            problem,
+            usesPairs ? [:] : problem.storage.defines(context.device),
+            elementBytes: 4,
+            panelWidth: tile.columns,
+            items: items
+        )
+        if usesPairs {
+            pack.kernel = "convolution_pack_pairs"
+            pack.arguments.append(.int(columns))
+            pack.globalSize[0] = steps
+        }
         let panelAxis = cacheAxis(problem, tile, lines: lines, packedBytes: packedElements * 4)
         let isPadded = problem.conv.group == 1 && output.isPadded(to: width)
         let epilogue = try EpilogueSource(call, bias: problem.bias, isPadded: isPadded)
@@ -47,6 +61,8 @@ extension ConvLowering {
             generated: epilogue.generated
         )
         program.defines.merge(epilogue.defines) { $1 }
+        program.defines.merge(problem.storage.defines(context.device)) { $1 }
+        if usesPairs { program.defines["BF16_PAIRS"] = "1" }
         var arguments: [KernelArgument] = [input.operand.argument(skipping: problem.windowOffset)]
         arguments += input.pitches.map { .int($0) }
         arguments += [.tensor(.scratch(0), offset: 0, elementBytes: 4, access: .read), output.operand.argument(.write)]

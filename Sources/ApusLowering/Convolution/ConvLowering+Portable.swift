@@ -20,7 +20,9 @@ extension ConvLowering {
         )
         let items = problem.conv.group * ceilingDivision(problem.groupOutputs, tile.columns)
         let depth = problem.taps * problem.groupInputs
-        let pack = packLaunch(problem, panelWidth: tile.columns, items: items)
+        let bytes = problem.storage.elementBytes
+        let moved = bytes == 4 ? [:] : ["ELEMENT": "ushort", "PACKED": "ushort"]
+        let pack = packLaunch(problem, moved, elementBytes: bytes, panelWidth: tile.columns, items: items)
         let epilogue = try EpilogueSource(call, bias: problem.bias)
         var program = KernelProgram(
             file: "convolution/portable.cl",
@@ -28,9 +30,12 @@ extension ConvLowering {
             generated: epilogue.generated
         )
         program.defines.merge(epilogue.defines) { $1 }
+        program.defines.merge(problem.storage.defines(context.device)) { $1 }
         var arguments: [KernelArgument] = [input.operand.argument()]
         arguments += (input.pitches + input.extents).map { .int($0) }
-        arguments += [.tensor(.scratch(0), offset: 0, elementBytes: 4, access: .read), output.operand.argument(.write)]
+        arguments += [
+            .tensor(.scratch(0), offset: 0, elementBytes: bytes, access: .read), output.operand.argument(.write),
+        ]
         arguments += (output.pitches + output.extents).map { .int($0) }
         arguments += [.int(pixels), .int(problem.groupInputs), .int(problem.groupOutputs)]
         arguments += (problem.kernel3 + problem.strides3 + problem.dilations3).map { .int($0) }
@@ -45,19 +50,27 @@ extension ConvLowering {
         )
         return LoweredNode(
             launches: [pack, launch],
-            scratchBytes: [items * depth * tile.columns * 4],
+            scratchBytes: [items * depth * tile.columns * bytes],
             inPlaceInputs: epilogue.inPlaceInputs
         )
     }
 
     /// `convolution/pack.cl` into scratch 0.
-    static func packLaunch(_ problem: ConvolutionProblem, panelWidth: Int, items: Int) -> KernelLaunch {
+    ///
+    /// - Parameter elementBytes: of one packed weight.
+    static func packLaunch(
+        _ problem: ConvolutionProblem,
+        _ defines: [String: String],
+        elementBytes: Int,
+        panelWidth: Int,
+        items: Int
+    ) -> KernelLaunch {
         KernelLaunch(
-            program: KernelProgram(file: "convolution/pack.cl"),
+            program: KernelProgram(file: "convolution/pack.cl", defines: defines),
             kernel: "convolution_pack",
             arguments: [
                 problem.weights.argument(),
-                .tensor(.scratch(0), offset: 0, elementBytes: 4, access: .write),
+                .tensor(.scratch(0), offset: 0, elementBytes: elementBytes, access: .write),
                 .int(problem.groupInputs), .int(problem.groupOutputs), .int(problem.taps), .int(panelWidth),
             ],
             globalSize: [problem.taps * problem.groupInputs, items],

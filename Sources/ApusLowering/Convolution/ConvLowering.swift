@@ -3,7 +3,7 @@ import ApusGraph
 import ApusOperators
 import ApusTensor
 
-/// `Conv` in float32 on channels-last data.
+/// `Conv` of channels-last data, in float32 whatever the tensors hold.
 enum ConvLowering: OperatorLowering {
     static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
         var input = LayoutRequest.channelsLast(haloBefore: [], haloAfter: [])
@@ -20,12 +20,6 @@ enum ConvLowering: OperatorLowering {
 
     static func lower(_ call: OperatorCall, _ context: LoweringContext) throws(ModelError) -> LoweredNode {
         let problem = try ConvolutionProblem(call)
-        for operand in call.inputs + call.outputs {
-            guard let operand else { continue }
-            guard operand.type.elementType == .float32 else {
-                throw ModelError(.unsupported, "no convolution kernel for \(operand.type.elementType)")
-            }
-        }
         switch context.device.executionModel {
         case .workItemTile:
             if problem.isDepthwise { return try lowerDepthwise(call, problem, context) }
@@ -43,6 +37,7 @@ struct ConvolutionProblem {
     let weights: Operand
     let bias: Operand?
     let output: SpatialOperand
+    let storage: ElementStorage
 
     init(_ call: OperatorCall) throws(ModelError) {
         guard let conv = call.anchor as? Conv else { throw ModelError(.invalidModel, "the operator is not Conv") }
@@ -51,6 +46,7 @@ struct ConvolutionProblem {
         weights = try call.input(1)
         bias = call.anchorInputs.count > 2 ? call.inputs[2] : nil
         output = try SpatialOperand(call.output(0))
+        storage = try call.storage()
         geometry = try conv.geometry(input: input.operand.type.shape, weight: weights.type.shape)
     }
 

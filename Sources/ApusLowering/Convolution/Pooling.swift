@@ -8,7 +8,7 @@ package let poolingLowerings: [(String, any OperatorLowering.Type)] = [
     "MaxPool", "AveragePool", "LpPool", "GlobalMaxPool", "GlobalAveragePool", "GlobalLpPool",
 ].map { ($0, PoolingLowering.self) }
 
-/// Pools of channels-last float32 data: vectors of channels, windows with bounds; global ones are reductions.
+/// Pools of channels-last data, in float32 whatever the tensors hold: vectors of channels, windows with bounds; global ones are reductions.
 package enum PoolingLowering: OperatorLowering {
     package static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
         LayoutRequests(
@@ -23,9 +23,10 @@ package enum PoolingLowering: OperatorLowering {
         }
         let input = try call.input(0)
         let output = try call.output(0)
-        guard input.type.elementType == .float32, call.outputs.compactMap({ $0 }).count == 1 else {
-            throw ModelError(.unsupported, "no pooling kernel for \(input.type.elementType) or with indices")
+        guard call.outputs.compactMap({ $0 }).count == 1 else {
+            throw ModelError(.unsupported, "no pooling kernel with indices")
         }
+        let storage = try call.storage()
         if pooling.isGlobal { return try lowerGlobal(call, pooling, input, output, context) }
         let rank = input.type.rank
         guard (3...5).contains(rank), input.layout.pitches[1] == 1, output.layout.pitches[1] == 1 else {
@@ -37,7 +38,7 @@ package enum PoolingLowering: OperatorLowering {
         let device = context.device
         let isGroup = device.executionModel == .workGroupTile
         let width = isGroup ? 4 : max(4, min(16, device.vectorWidth))
-        var defines = epilogue.defines
+        var defines = epilogue.defines.merging(storage.defines(context.device)) { $1 }
         defines["VECTOR"] = String(width)
         switch pooling.kind {
         case .maximum: defines["MAXIMUM"] = "1"
@@ -132,7 +133,13 @@ package enum PoolingLowering: OperatorLowering {
             order: input.layout.order,
             context
         )
-        result.launches += try epilogued(.input(0), [pooled], call, output, context)
+        result.launches += try epilogued(
+            PointwiseExpression.input(0).stored(input.type.elementType),
+            [pooled],
+            call,
+            output,
+            context
+        )
         return LoweredNode(launches: result.launches, scratchBytes: result.scratchBytes)
     }
 }

@@ -3,7 +3,7 @@ import ApusGraph
 import ApusOperators
 package import ApusTensor
 
-/// `Resize`, nearest of any type and linear of float32: one pass an axis that changes.
+/// `Resize`, nearest of any type and linear of real types in float32: one pass an axis that changes.
 package enum ResizeLowering: OperatorLowering {
     package static func lower(_ call: OperatorCall, _ context: LoweringContext) throws(ModelError) -> LoweredNode {
         try refuseEpilogue(call)
@@ -18,9 +18,7 @@ package enum ResizeLowering: OperatorLowering {
             throw ModelError(.unsupported, "scales or sizes are not known before the run")
         }
         let isNearest = resize.mode == .nearest
-        guard isNearest || input.type.elementType == .float32 else {
-            throw ModelError(.unsupported, "no kernel interpolates \(input.type.elementType)")
-        }
+        let storage = isNearest ? [:] : try ElementStorage(input.type.elementType).defines(context.device)
         let changed = input.type.shape.indices.filter { !geometry.isUnchanged($0) }
         if changed.isEmpty { return LoweredNode(launches: try copyLaunches(from: input, to: output, context)) }
         var result = ScratchLaunches()
@@ -44,7 +42,7 @@ package enum ResizeLowering: OperatorLowering {
                 result.launches += try repeated(source, target, shape, axis, factor, order, context)
             } else {
                 result.launches.append(
-                    try pass(resize, geometry, call, axis, source, target, next, order, context)
+                    try pass(resize, geometry, call, storage, axis, source, target, next, order, context)
                 )
             }
             source = target
@@ -83,6 +81,7 @@ package enum ResizeLowering: OperatorLowering {
         _ resize: Resize,
         _ geometry: ResizeGeometry,
         _ call: OperatorCall,
+        _ storage: [String: String],
         _ axis: Int,
         _ source: StridedView,
         _ target: StridedView,
@@ -120,8 +119,8 @@ package enum ResizeLowering: OperatorLowering {
             granularity: 16,
             device: context.device
         )
-        let storage = try KernelScalar(source.elementType, raw: true).storage
-        var defines = ["ELEMENT": resize.mode == .nearest ? storage : "float"]
+        var defines = storage
+        if resize.mode == .nearest { defines["ELEMENT"] = try KernelScalar(source.elementType, raw: true).storage }
         if isContiguous { defines["CONTIGUOUS"] = "1" }
         if resize.mode == .nearest {
             let modes = ["round_prefer_floor": "0", "round_prefer_ceil": "1", "floor": "2", "ceil": "3"]

@@ -3,7 +3,7 @@ import ApusGraph
 import ApusOperators
 package import ApusTensor
 
-/// `LayerNormalization` and `RMSNormalization` of float32: one kernel over rows of a canonical tensor.
+/// `LayerNormalization` and `RMSNormalization`, in float32 whatever the tensors hold: one kernel over rows of a canonical tensor.
 package enum LayerNormalizationLowering: OperatorLowering {
     package static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
         LayoutRequests(inputs: call.inputs.map { _ in .canonical }, outputs: call.outputs.map { _ in .canonical })
@@ -18,9 +18,7 @@ package enum LayerNormalizationLowering: OperatorLowering {
         guard call.outputs.compactMap({ $0 }).count == 1 else {
             throw ModelError(.unsupported, "no kernel gives the statistics as outputs")
         }
-        for operand in [x, output, scale] + [bias].compactMap({ $0 }) where operand.type.elementType != .float32 {
-            throw ModelError(.unsupported, "no kernel for \(operand.type.elementType)")
-        }
+        let storage = try call.storage()
         let axis = try normalizedAxis(call.node.attributes.int("axis", default: -1), rank: x.type.rank)
         let row = Array(x.type.shape[axis...])
         let size = row.reduce(1, *)
@@ -43,6 +41,7 @@ package enum LayerNormalizationLowering: OperatorLowering {
         var defines = ["VECTOR": String(max(4, min(16, device.vectorWidth)))]
         if call.node.operatorType == "LayerNormalization" { defines["CENTERS"] = "1" }
         if bias != nil { defines["HAS_BIAS"] = "1" }
+        defines.merge(storage.defines(context.device)) { $1 }
         if isGroup { defines["GROUP"] = "128" }
         var arguments = [x.argument(), scale.argument()]
         if let bias { arguments.append(bias.argument()) }
@@ -65,7 +64,7 @@ package enum LayerNormalizationLowering: OperatorLowering {
     }
 }
 
-/// `LRN` across the channels of a channels-last float32 tensor.
+/// `LRN` across the channels of a channels-last tensor, in float32 whatever it holds.
 package enum LocalResponseNormalizationLowering: OperatorLowering {
     package static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
         LayoutRequests(
@@ -78,8 +77,10 @@ package enum LocalResponseNormalizationLowering: OperatorLowering {
         try refuseEpilogue(call)
         let x = try call.input(0)
         let output = try call.output(0)
-        guard x.type.elementType == .float32, x.type.rank >= 2, x.layout.pitches[1] == 1, output.layout.pitches[1] == 1
-        else { throw ModelError(.unsupported, "no kernel for \(x.type) in this layout") }
+        let storage = try call.storage()
+        guard x.type.rank >= 2, x.layout.pitches[1] == 1, output.layout.pitches[1] == 1 else {
+            throw ModelError(.unsupported, "no kernel for \(x.type) in this layout")
+        }
         let shape = x.type.shape
         let space = IterationSpace(
             shape: shape,
@@ -110,7 +111,7 @@ package enum LocalResponseNormalizationLowering: OperatorLowering {
             KernelLaunch(
                 program: KernelProgram(
                     file: "normalization/local_response.cl",
-                    defines: ["VECTOR": String(max(4, width))]
+                    defines: storage.defines(context.device).merging(["VECTOR": String(max(4, width))]) { $1 }
                 ),
                 kernel: isGroup ? "normalization_local_response_element" : "normalization_local_response",
                 arguments: [x.argument(), output.argument(.write)]

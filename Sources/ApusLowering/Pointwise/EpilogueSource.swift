@@ -45,10 +45,10 @@ package struct EpilogueSource: Sendable, Hashable {
     package private(set) var inPlaceInputs: [Int] = []
 
     /// - Parameters:
-    ///   - bias: one float a channel, added before the epilogue.
+    ///   - bias: one element a channel, of the output's type, added before the epilogue.
     ///   - isPadded: whether the output's channels may be written up to a multiple of 16; the operands decide as well.
     ///   - coordinates: `[n, c, spatial...]` unless given.
-    /// - Throws: `ModelError` with code `unsupported`, where the formula computes with other types than float32, or an
+    /// - Throws: `ModelError` with code `unsupported`, where the formula needs other arithmetic than float32, or an
     ///   operand is neither broadcast nor contiguous along the channels.
     package init(
         _ call: OperatorCall,
@@ -67,26 +67,21 @@ package struct EpilogueSource: Sendable, Hashable {
         }
         defer { if isPadded { defines["CHANNELS_PADDED"] = "1" } }
         guard let epilogue = call.epilogue else { return }
-        guard output.type.elementType == .float32 else {
-            throw ModelError(.unsupported, "the epilogue stores \(output.type.elementType), not float32")
-        }
+        _ = try ElementStorage(output.type.elementType)
         var names = [ExpressionPrinter.Value(text: "v", type: try KernelScalar(.float32))]
         var parameters = ""
-        let used = Set(epilogue.expression.usedInputs)
+        let expression = try epilogue.expression.computedInFloat32()
+        let used = Set(expression.usedInputs)
         for (index, operand) in call.epilogueInputs.enumerated() {
             let name = "e\(index)"
             guard used.contains(index + 1), let operand else {
                 names.append(ExpressionPrinter.Value(text: "0.0f", type: try KernelScalar(.float32)))
                 continue
             }
-            guard operand.type.elementType == .float32 else {
-                throw ModelError(.unsupported, "an operand of the epilogue is \(operand.type.elementType), not float32")
-            }
-            if operand.type.elementCount == 1, let value = operand.value,
-                let number = value.withUnsafeBytes({ $0.isEmpty ? nil : $0.loadUnaligned(as: Float.self) })
-            {
+            let stored = try ElementStorage(operand.type.elementType).names
+            if operand.type.elementCount == 1, let value = operand.value, let number = try value.doubles().first {
                 parameters += " EPILOGUE_VALUE(\(name))"
-                arguments.append(.float(number))
+                arguments.append(.float(Float(number)))
                 names.append(ExpressionPrinter.Value(text: "((T)(\(name)))", type: try KernelScalar(.float32)))
                 continue
             }
@@ -102,28 +97,29 @@ package struct EpilogueSource: Sendable, Hashable {
             default:
                 throw ModelError(.unsupported, "an operand of the epilogue is not contiguous along the channels")
             }
-            parameters += " EPILOGUE_\(kind)(\(name))"
+            parameters += " TYPED_\(kind)(\(stored.element), \(name))"
             arguments.append(view.argument(.read))
+            let load = stored.suffix.isEmpty ? "LOAD" : "LOAD##\(stored.suffix)"
             let place: String
             switch kind {
-            case "SCALAR": place = "AT_SCALAR(\(name))"
+            case "SCALAR": place = "LOAD_LANE\(stored.suffix)(\(name) + \(name)_offset)"
             case "CHANNEL":
                 isPadded = isPadded && channels % 16 == 0
-                place = "AT_CHANNEL(LOAD, \(name), c)"
+                place = "AT_CHANNEL(\(load), \(name), c)"
             case "PIXEL":
                 arguments += try intArguments(pitches)
-                place = "AT_PIXEL(\(name), n, d, y, x)"
+                place = "LOAD_LANE\(stored.suffix)(PIXEL_ADDRESS(\(name), n, d, y, x))"
             default:
                 isPadded = isPadded && (channels % 16 == 0 || operand.layout == output.layout)
                 arguments += try intArguments(pitches)
-                if operand.type.shape == output.type.shape { inPlaceInputs.append(call.anchorInputs.count + index) }
-                place = "AT_TENSOR(LOAD, \(name), n, d, y, x, c)"
+                if operand.type == output.type { inPlaceInputs.append(call.anchorInputs.count + index) }
+                place = "AT_TENSOR(\(load), \(name), n, d, y, x, c)"
             }
             names.append(ExpressionPrinter.Value(text: "((T)(\(place)))", type: try KernelScalar(.float32)))
         }
-        if epilogue.expression.isLongInline { defines["EPILOGUE_LOOP"] = "1" }
+        if expression.isLongInline { defines["EPILOGUE_LOOP"] = "1" }
         var printer = ExpressionPrinter(form: .generic, inputs: names)
-        let result = try printer.print(epilogue.expression, as: .float32)
+        let result = try printer.print(expression, as: .float32)
         guard result.type.elementType == .float32 else {
             throw ModelError(.unsupported, "the epilogue gives \(result.type.elementType), not float32")
         }
@@ -180,6 +176,25 @@ package struct EpilogueSource: Sendable, Hashable {
 }
 
 extension PointwiseExpression {
+    /// The formula over float32 operands: what is rounded to 16 bits in between is left as it is.
+    ///
+    /// - Throws: `ModelError` with code `invalidModel` where types do not fit together.
+    fileprivate func computedInFloat32() throws(ModelError) -> PointwiseExpression {
+        switch self {
+        case .input, .constant: return self
+        case .unary(let function, let a): return .unary(function, try a.computedInFloat32())
+        case .binary(let function, let a, let b):
+            return .binary(function, try a.computedInFloat32(), try b.computedInFloat32())
+        case .select(let a, let b, let c):
+            return .select(try a.computedInFloat32(), try b.computedInFloat32(), try c.computedInFloat32())
+        case .cast(let type, let a):
+            let operand = try a.computedInFloat32()
+            guard [.float32, .float16, .bfloat16].contains(type) else { return .cast(type, operand) }
+            let inputs = [ElementType](repeating: .float32, count: operand.inputCount)
+            return try operand.resultType(inputs) ?? .float32 == .float32 ? operand : .cast(.float32, operand)
+        }
+    }
+
     /// Whether the formula is too long to be written out for every register of a tile.
     fileprivate var isLongInline: Bool {
         switch self {

@@ -90,7 +90,10 @@ package enum ArgumentReductionLowering: OperatorLowering {
             throw ModelError(.unsupported, "more than four axes that cannot be merged")
         }
         let scalar = try KernelScalar(input.type.elementType)
-        guard scalar.storage == scalar.compute || scalar.isNarrowInteger, output.type.elementType == .int64 else {
+        let storage = try? ElementStorage(input.type.elementType)
+        guard storage != nil || scalar.storage == scalar.compute || scalar.isNarrowInteger,
+            output.type.elementType == .int64
+        else {
             throw ModelError(.unsupported, "no kernel for \(input.type.elementType)")
         }
         if scalar.compute == "double", !context.device.supportsDouble {
@@ -108,7 +111,8 @@ package enum ArgumentReductionLowering: OperatorLowering {
             granularity: 1,
             device: context.device
         )
-        var defines = ["ELEMENT": scalar.storage]
+        var defines = storage?.defines(context.device) ?? [:]
+        if defines.isEmpty { defines["ELEMENT"] = scalar.storage }
         if scalar.isFloat { defines["IS_FLOAT"] = "1" }
         if scalar.compute == "double" { defines["IS_DOUBLE"] = "1" }
         if call.node.operatorType == "ArgMin" { defines["MINIMUM"] = "1" }

@@ -9,9 +9,7 @@ package enum SoftmaxLowering: OperatorLowering {
         try refuseEpilogue(call)
         let input = try call.input(0)
         let output = try call.output(0)
-        guard input.type.elementType == .float32 else {
-            throw ModelError(.unsupported, "no kernel for \(input.type.elementType)")
-        }
+        let storage = try call.storage()
         let axis = try normalizedAxis(call.node.attributes.int("axis", default: -1), rank: input.type.rank)
         let kept = IterationSpace(
             shape: input.type.shape,
@@ -40,7 +38,8 @@ package enum SoftmaxLowering: OperatorLowering {
             granularity: isColumnwise ? width : 1,
             device: device
         )
-        var defines = ["VECTOR": String(width)]
+        var defines = storage.defines(context.device)
+        defines["VECTOR"] = String(width)
         if isColumnwise { defines["COLUMNS"] = "1" }
         if isRowwise { defines["ROWS"] = "1" }
         if call.node.operatorType == "LogSoftmax" { defines["LOGARITHM"] = "1" }
