@@ -23,6 +23,9 @@ public final class Session: Sendable {
         /// The most iterations of a Loop or Scan.
         public var maximumIterations: Int
 
+        /// How float32 values between inputs and outputs are stored.
+        public var precision = Precision.model
+
         /// The defaults suit most programs.
         public init(
             device: DeviceSelection = .automatic,
@@ -36,6 +39,22 @@ public final class Session: Sendable {
             self.disabledPasses = disabledPasses
             self.maximumBytes = maximumBytes
             self.maximumIterations = maximumIterations
+        }
+    }
+
+    /// How the float32 values of a model are stored between its inputs and outputs; sums are float32 in any case.
+    public enum Precision: String, Sendable, CaseIterable {
+        /// In the model's own types.
+        case model
+        case bfloat16 = "bf16"
+        case float16 = "fp16"
+
+        var elementType: ElementType? {
+            switch self {
+            case .model: nil
+            case .bfloat16: .bfloat16
+            case .float16: .float16
+            }
         }
     }
 
@@ -58,7 +77,8 @@ public final class Session: Sendable {
 
     /// Makes a session.
     ///
-    /// - Throws: `ModelError` if a node is unknown or wrong, `BackendError` if the device cannot be had.
+    /// - Throws: `ModelError` if a node is unknown or wrong or the precision has nothing to act on, `BackendError` if the
+    ///   device cannot be had.
     public convenience init(_ model: Model, options: Options = Options()) throws {
         try self.init(model, options: options, observesValues: false)
     }
@@ -76,6 +96,7 @@ public final class Session: Sendable {
         settings.observesValues = observesValues
         settings.limits.maximumBytes = options.maximumBytes ?? device?.info.globalMemoryBytes ?? 16 << 30
         settings.limits.maximumIterations = options.maximumIterations
+        settings.precision = options.precision.elementType
         settings.fallback = FallbackPolicy(rawValue: options.fallback.rawValue) ?? .node
         do {
             if let device {

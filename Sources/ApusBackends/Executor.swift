@@ -39,6 +39,8 @@ package struct ExecutorOptions: Sendable {
     /// Whether to return every imported value that survives the passes, for `compare`.
     package var observesValues = false
     package var limits = EvaluationLimits()
+    /// The 16-bit type that stores float32 values between inputs and outputs; `nil` keeps the model's own types.
+    package var precision: ElementType?
     /// The most plans that are kept, one for each set of input shapes.
     package var maximumPlans = 16
 

@@ -22,7 +22,12 @@ struct SharedOptions: ParsableArguments {
     @Option(help: "Where nodes run: single, all on one device.")
     var placement = "single"
 
-    @Option(help: "The precision to compute in: model, or fp32 for models that hold float32 alone.")
+    @Option(
+        help: """
+            How float32 values between inputs and outputs are stored: model (as they are), fp32 (the same, for models \
+            that hold float32 alone), bf16 or fp16.
+            """
+    )
     var precision = "model"
 
     @Option(help: "The most threads of the reference and of OpenCL on the CPU by pocl (default: all cores).")
@@ -65,7 +70,7 @@ struct SharedOptions: ParsableArguments {
             throw ValidationError("--input \(text): expected NAME=FILE")
         }
         guard ["model", "fp32", "tf32", "bf16", "fp16", "int8"].contains(precision) else {
-            throw ValidationError("\"\(precision)\" is no precision; use model or fp32")
+            throw ValidationError("\"\(precision)\" is no precision; use model, fp32, bf16 or fp16")
         }
         guard threads.map({ (1...65536).contains($0) }) ?? true else {
             throw ValidationError("--threads must lie within 1 ... 65536")
@@ -82,13 +87,15 @@ struct SharedOptions: ParsableArguments {
                 "\"\(device)\" is no device; use auto, reference, opencl:N, opencl:gpu, opencl:cpu or opencl:NAME"
             )
         }
-        return Session.Options(
+        var options = Session.Options(
             device: selection,
             fallback: strict ? .never : fallback,
             disabledPasses: Set(disabledPasses),
             maximumBytes: maxBytes,
             maximumIterations: maxIterations
         )
+        options.precision = Session.Precision(rawValue: precision) ?? .model
+        return options
     }
 
     /// Loads the model, once the process is set up as the options say.
@@ -103,10 +110,10 @@ struct SharedOptions: ParsableArguments {
         guard placement == "single" else {
             throw ModelError(.unsupported, "the placement \(placement) is not supported; supported is single")
         }
-        guard ["model", "fp32"].contains(precision) else {
+        guard ["model", "fp32", "bf16", "fp16"].contains(precision) else {
             throw ModelError(
                 .unsupported,
-                "the precision \(precision) is not supported; supported are model and fp32",
+                "the precision \(precision) is not supported; supported are model, fp32, bf16 and fp16",
                 file: model
             )
         }

@@ -31,7 +31,7 @@ package final class OpenCLExecutor: Executor {
         openCLDevice = device
         self.options = options
         context = LoweringContext(device: device.info, tuning: tuning)
-        self.graph = try PassPipeline.shapeFree.run(
+        self.graph = try PassPipeline.shapeFree(precision: options.precision).run(
             graph,
             disabled: options.disabledPasses,
             context: PassContext(limits: options.limits)

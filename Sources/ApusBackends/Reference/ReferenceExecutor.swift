@@ -4,7 +4,8 @@ package import ApusGraph
 import ApusOperators
 package import ApusTensor
 
-/// Interprets the imported graph with the reference operators.
+/// Interprets the imported graph with the reference operators; where a precision is asked for, the graph that devices
+/// run in it.
 package struct ReferenceExecutor: Executor {
     package let graph: Graph
     private let options: ExecutorOptions
@@ -13,9 +14,17 @@ package struct ReferenceExecutor: Executor {
 
     /// - Throws: `ModelError` that names the first node whose operator is unknown or wrong.
     package init(_ graph: Graph, options: ExecutorOptions = ExecutorOptions()) throws {
-        self.graph = graph
         self.options = options
-        _ = try GraphInterpreter(graph, limits: options.limits)
+        if options.precision == nil {
+            self.graph = graph
+        } else {
+            self.graph = try PassPipeline.shapeFree(precision: options.precision).run(
+                graph,
+                disabled: options.disabledPasses,
+                context: PassContext(limits: options.limits)
+            )
+        }
+        _ = try GraphInterpreter(self.graph, limits: options.limits)
     }
 
     package func plan(_ inputs: [TensorType]) throws -> Plan? {

@@ -14,6 +14,11 @@ package struct PassPipeline: Sendable {
         folding + [.identity, .transpose, .identity, .pad, .batchNormalization, .deadCode]
     )
 
+    /// The passes that need no shapes, for a model that is run in a precision of its own: see `GraphPass.precision`.
+    package static func shapeFree(precision: ElementType?) -> PassPipeline {
+        PassPipeline(shapeFree.passes + (precision.map { [.precision($0), .deadCode] } ?? []))
+    }
+
     /// The passes over bound shapes: once a plan, with `PassContext.types`.
     package static let bound = PassPipeline(
         folding + [.identity, .transpose, .identity, .pad, .batchNormalization, .deadCode]
