@@ -97,7 +97,8 @@ package struct EpilogueSource: Sendable, Hashable {
             default:
                 throw ModelError(.unsupported, "an operand of the epilogue is not contiguous along the channels")
             }
-            parameters += " TYPED_\(kind)(\(stored.element), \(name))"
+            parameters +=
+                stored.suffix.isEmpty ? " EPILOGUE_\(kind)(\(name))" : " TYPED_\(kind)(\(stored.element), \(name))"
             arguments.append(view.argument(.read))
             let load = stored.suffix.isEmpty ? "LOAD" : "LOAD##\(stored.suffix)"
             let place: String

@@ -10,6 +10,8 @@ package struct KernelScalar: Sendable, Hashable {
     package let storage: String
     /// The scalar type of the arithmetic, such as `float`.
     package let compute: String
+    /// Whether vectors of 16 become bfloat16 by `vcvtneps2bf16`, which takes denormals as 0.
+    package var usesInstructions = false
 
     /// - Parameter raw: whether the elements are only moved; the arithmetic type is then that of the memory.
     /// - Throws: `ModelError` with code `unsupported`.
@@ -100,6 +102,10 @@ package struct KernelScalar: Sendable, Hashable {
             return lanes == 1
                 ? "vstore_half(\(value), \(index), \(pointer));"
                 : "vstore_half\(lanes)(\(value), 0, \(pointer) + \(index));"
+        }
+        if usesInstructions, elementType == .bfloat16, compute == "float", lanes == 16 {
+            return "{ ushort16 rounded; __asm__(\"vcvtneps2bf16 %1, %0\" : \"=v\"(rounded) : \"v\"(\(value))); "
+                + "vstore16(rounded, 0, \(pointer) + \(index)); }"
         }
         var stored = value
         if compute != storage {

@@ -61,6 +61,8 @@ package func pointwiseLaunches(
 /// The text of a kernel that evaluates one formula.
 struct PointwiseKernel {
     let expression: PointwiseExpression
+    /// The formula without a cast that storing the result does anyway.
+    private let formula: PointwiseExpression
     let inputs: [KernelScalar]
     let output: KernelScalar
     /// How each operand moves along the innermost axis, the output last.
@@ -77,11 +79,22 @@ struct PointwiseKernel {
         raw: Bool,
         device: DeviceInfo
     ) throws(ModelError) {
+        var scalar = try KernelScalar(output, raw: raw)
+        scalar.usesInstructions = ElementStorage.bfloat16.hasInstructions(device)
         self.expression = expression
+        var formula = expression
+        if case .cast(output, let operand) = expression, [.float16, .bfloat16].contains(output),
+            try operand.resultType(inputs) == .float32
+        {
+            // Storing rounds as the cast does; a cast alone keeps denormals.
+            formula = operand
+            if case .input = operand { scalar.usesInstructions = false }
+        }
+        self.formula = formula
+        self.output = scalar
         var scalars: [KernelScalar] = []
         for type in inputs { scalars.append(try KernelScalar(type, raw: raw)) }
         self.inputs = scalars
-        self.output = try KernelScalar(output, raw: raw)
         let steps = (0...inputs.count).map { space.innerStep($0) }
         self.steps = steps
         rank = space.extents.count
@@ -181,8 +194,8 @@ struct PointwiseKernel {
             form: lanes == 1 ? .scalar : .vector(lanes),
             inputs: inputs.enumerated().map { ExpressionPrinter.Value(text: "x\($0)", type: $1) }
         )
-        let result = try printer.print(expression, as: output.elementType)
-        guard result.type.elementType == output.elementType else {
+        let result = try printer.print(formula, as: output.elementType)
+        guard result.type.elementType == output.elementType || formula != expression else {
             throw ModelError(
                 .invalidModel,
                 "a formula of type \(result.type.elementType) is stored as \(output.elementType)"
