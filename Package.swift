@@ -128,7 +128,10 @@ let package = Package(
         ),
         tests(
             "Apus",
-            ["ApusONNX", "ApusVerification", "ApusBackends", "ApusGraph", "ApusTensor", "ApusDevice", "ApusOpenCL"]
+            [
+                "ApusONNX", "ApusVerification", "ApusOperatorSuite", "ApusBackends", "ApusLowering", "ApusOperators",
+                "ApusGraph", "ApusTensor", "ApusDevice", "ApusOpenCL",
+            ]
         ),
         tests(
             "ApusCommand",

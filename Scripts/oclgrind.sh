@@ -12,7 +12,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
 APUS_CACHE=0 oclgrind --data-races --check-api --build-options -cl-opt-disable --max-errors 20 --log "$log" \
-    "$apus" certify --device opencl:cpu --repetitions 1 "$@" || status=$?
+    "$apus" certify --device opencl:cpu --in-process --repetitions 1 "$@" || status=$?
 if [ -s "$log" ]; then
     echo "Oclgrind found errors:" >&2
     head -n 200 "$log" >&2

@@ -1,6 +1,6 @@
 package import ApusBackends
 package import ApusCompiler
-import ApusDevice
+package import ApusDevice
 import ApusGraph
 package import ApusOpenCL
 import ApusOperators
@@ -22,6 +22,8 @@ public final class Session: Sendable {
         public var maximumBytes: Int?
         /// The most iterations of a Loop or Scan.
         public var maximumIterations: Int
+        /// The family of tiled kernels to use in place of the device's own.
+        package var executionModel: ExecutionModel?
 
         /// How float32 values between inputs and outputs are stored.
         public var precision = Precision.model
@@ -96,11 +98,13 @@ public final class Session: Sendable {
         settings.observesValues = observesValues
         settings.limits.maximumBytes = options.maximumBytes ?? device?.info.globalMemoryBytes ?? 16 << 30
         settings.limits.maximumIterations = options.maximumIterations
+        settings.executionModel = options.executionModel
         settings.precision = options.precision.elementType
         settings.fallback = FallbackPolicy(rawValue: options.fallback.rawValue) ?? .node
         do {
             if let device {
-                executor = try OpenCLExecutor(model.graph, on: device, options: settings, cache: cache)
+                let tuning = TuningTable(refusalsOn: device.info, in: cache)
+                executor = try OpenCLExecutor(model.graph, on: device, options: settings, tuning: tuning, cache: cache)
             } else {
                 executor = try ReferenceExecutor(model.graph, options: settings)
             }

@@ -1,6 +1,8 @@
 package import ApusCompiler
 package import ApusDevice
 package import ApusGraph
+package import ApusLowering
+package import ApusOpenCL
 package import ApusOperators
 package import ApusTensor
 
@@ -43,6 +45,12 @@ package struct ExecutorOptions: Sendable {
     package var precision: ElementType?
     /// The most plans that are kept, one for each set of input shapes.
     package var maximumPlans = 16
+    /// The family of tiled kernels to use in place of the device's own.
+    package var executionModel: ExecutionModel?
+    /// Surrounds every buffer, and every block of an arena, with memory that nothing may write.
+    package var guards: GuardBands?
+    /// Changes the text of kernels before they are built, for tests of what finds bad kernels.
+    package var rewriteKernel: (@Sendable (KernelProgram, String) -> String)?
 
     package init() {}
 }

@@ -28,6 +28,14 @@ struct CompareCommand: ParsableCommand {
     @Option(help: "The largest relative L2 error against --expected.")
     var expectedTolerance = 1e-4
 
+    @Option(
+        help: ArgumentHelp(
+            "Cut the first bad layer out as model.onnx, with its inputs and what the reference makes of them.",
+            valueName: "folder"
+        )
+    )
+    var saveLayer: String?
+
     private struct Layer: Encodable {
         var value: String
         var operatorType: String
@@ -103,6 +111,10 @@ struct CompareCommand: ParsableCommand {
         }
         if let json = shared.json { try writeJSON(report, to: json) }
         if shared.json != "-" { show(report, comparison) }
+        if let saveLayer, let bad = comparison.firstBad {
+            let inputs = try session.ordered(values)
+            try save(bad, comparison, graphComparison(graph, deadline), inputs, options, to: saveLayer)
+        }
         if !comparison.isGood {
             throw ComparisonFailure(
                 message: "\(shared.model): \(comparison.summary), expected a relative L2 error of at most \(bound)"
@@ -119,6 +131,26 @@ struct CompareCommand: ParsableCommand {
         }
     }
 
+    private func save(
+        _ bad: ComparedValue,
+        _ report: ComparisonReport,
+        _ comparison: GraphComparison,
+        _ inputs: [RuntimeValue],
+        _ options: Session.Options,
+        to folder: String
+    ) throws {
+        progress("cutting out the layer")
+        let layer = try comparison.extract(bad.name, report, inputs: inputs)
+        let saved = SavedLayer(folder: folder, layer: layer)
+        try saved.write()
+        guard shared.json != "-" else { return }
+        print("the first bad layer is in \(folder)/model.onnx: \(layer.graph.nodes.count) nodes")
+        if let error = try saved.run(options) {
+            let verdict = comparison.tolerance.accepts(error, layer.elementType)
+            print("alone it \(verdict ? "agrees" : "is bad too"): relative L2 error \(scientific(error.relativeL2))")
+        }
+    }
+
     private func judge(
         _ model: Model,
         _ graph: Graph,
@@ -126,11 +158,7 @@ struct CompareCommand: ParsableCommand {
         _ found: (outputs: [String: RuntimeValue], observed: [String: RuntimeValue]),
         _ deadline: ContinuousClock.Instant?
     ) throws -> ComparisonReport {
-        let comparison = GraphComparison(
-            graph,
-            tolerance: ComparisonTolerance(relativeL2: bound),
-            limits: limits(deadline)
-        )
+        let comparison = graphComparison(graph, deadline)
         do {
             return try comparison.run(
                 inputs,
@@ -140,6 +168,10 @@ struct CompareCommand: ParsableCommand {
         } catch let error as ModelError {
             throw error.code == .cancelled ? error : error.at(file: shared.model)
         }
+    }
+
+    private func graphComparison(_ graph: Graph, _ deadline: ContinuousClock.Instant?) -> GraphComparison {
+        GraphComparison(graph, tolerance: ComparisonTolerance(relativeL2: bound), limits: limits(deadline))
     }
 
     private func limits(_ deadline: ContinuousClock.Instant?) -> EvaluationLimits {

@@ -1,3 +1,4 @@
+import ApusBackends
 import ApusDevice
 import ApusOpenCL
 import ArgumentParser
@@ -27,6 +28,8 @@ struct DevicesCommand: ParsableCommand {
         var vectorWidth: Int
         var instructionSets: [String]
         var extensions: [String]
+        /// Kernels that certification refused.
+        var refused: [Refusal]
     }
 
     func run() throws {
@@ -47,7 +50,8 @@ struct DevicesCommand: ParsableCommand {
                 executionModel: info.executionModel.rawValue,
                 vectorWidth: info.vectorWidth,
                 instructionSets: info.instructionSets.map(\.rawValue).sorted(),
-                extensions: info.extensions.sorted()
+                extensions: info.extensions.sorted(),
+                refused: ProgramCache.shared.refusals(on: info).filter { $0.digest == kernelDigest($0.variant) }
             )
         }
         if let json {
@@ -67,6 +71,9 @@ struct DevicesCommand: ParsableCommand {
                     + "\(entry.maximumAllocationBytes >> 20) MiB in one buffer, "
                     + "\(entry.localMemoryBytes >> 10) KiB local"
             )
+            for refusal in entry.refused {
+                print("  refused            \(refusal.operatorType) \(refusal.variant): \(refusal.reason)")
+            }
         }
         print("reference  pure Swift on the host")
         for problem in Discovery.shared.problems { print("note: \(problem)") }

@@ -1,4 +1,5 @@
 public import Apus
+public import ApusDevice
 import ApusGraph
 import ApusOperators
 import ApusTensor
@@ -21,6 +22,9 @@ struct SharedOptions: ParsableArguments {
 
     @Option(help: "Where nodes run: single, all on one device.")
     var placement = "single"
+
+    @Option(help: ArgumentHelp("The kernels of another kind of device: work-item, work-group.", visibility: .hidden))
+    var executionModel: ExecutionModel?
 
     @Option(
         help: """
@@ -94,6 +98,7 @@ struct SharedOptions: ParsableArguments {
             maximumBytes: maxBytes,
             maximumIterations: maxIterations
         )
+        options.executionModel = executionModel
         options.precision = Session.Precision(rawValue: precision) ?? .model
         return options
     }
@@ -196,3 +201,30 @@ struct TimeoutOption: ParsableArguments {
 }
 
 extension Session.Fallback: ExpressibleByArgument {}
+
+extension ExecutionModel: ExpressibleByArgument {
+    /// Reads `work-item` or `work-group`.
+    package init?(argument: String) {
+        switch argument {
+        case "work-item": self = .workItemTile
+        case "work-group": self = .workGroupTile
+        default: return nil
+        }
+    }
+
+    /// The texts that `init(argument:)` reads.
+    package static var allValueStrings: [String] { ["work-item", "work-group"] }
+
+    /// The text that `init(argument:)` reads.
+    package var defaultValueDescription: String { name }
+}
+
+extension ExecutionModel {
+    /// The name as options and reports show it.
+    var name: String {
+        switch self {
+        case .workItemTile: "work-item"
+        case .workGroupTile: "work-group"
+        }
+    }
+}

@@ -9,6 +9,7 @@ struct PlacedMemory {
     private(set) var steps: [Step] = []
     private(set) var locations: [ValueID: BufferLocation] = [:]
     private(set) var arenaBytes = 0
+    private(set) var arenaBlocks: [Range<Int>] = []
 
     private let assembly: PlanAssembly
     private var persistent: Set<BufferReference> = []
@@ -190,13 +191,25 @@ struct PlacedMemory {
             }
         }
         let ordered = lives.sorted { ($0.value.first, $0.value.last) < ($1.value.first, $1.value.last) }
+        let guardBytes = assembly.builder.guardBytes
         let plan = MemoryPlan(
-            ordered.map {
-                MemoryPlan.Block(byteCount: $0.value.byteCount, firstStep: $0.value.first, lastStep: $0.value.last)
+            ordered.map { _, life in
+                guard guardBytes > 0 else {
+                    return MemoryPlan.Block(byteCount: life.byteCount, firstStep: life.first, lastStep: life.last)
+                }
+                return MemoryPlan.Block(
+                    byteCount: life.byteCount + 2 * guardBytes,
+                    firstStep: 0,
+                    lastStep: running.count
+                )
             }
         )
-        for ((reference, _), offset) in zip(ordered, plan.offsets) { arenaOffsets[reference] = offset }
+        for ((reference, _), offset) in zip(ordered, plan.offsets) { arenaOffsets[reference] = offset + guardBytes }
         arenaBytes = plan.arenaBytes
+        arenaBlocks =
+            guardBytes == 0
+            ? [0..<arenaBytes]
+            : zip(ordered, plan.offsets).map { $1 + guardBytes..<$1 + guardBytes + $0.value.byteCount }
     }
 
     private func location(_ reference: BufferReference) -> BufferLocation {

@@ -84,6 +84,8 @@ package struct Plan: Sendable {
     /// Where canonical values that steps upload or download lie.
     package var locations: [ValueID: BufferLocation]
     package var arenaBytes: Int
+    /// The bytes of the arena that hold something; all of them unless blocks are guarded.
+    package var arenaBlocks: [Range<Int>]
     /// The node at which the plan ends and what follows it.
     package var cut: Node?
     package var remainder: Graph?

@@ -121,6 +121,7 @@ struct PlanAssembly {
                     prepared.inputs[position] = try deviceValue(id, request.inputs[position], node: index)
                 }
                 let lowered = try lowering.lower(call(prepared, nodes[index].op, canonical: false), builder.context)
+                try checkTrust(lowered, node)
                 append(lowered, of: prepared, at: index)
             } catch {
                 guard error.code == .unsupported else {
@@ -130,6 +131,13 @@ struct PlanAssembly {
                 try evaluateOnHost(index, reason: error.message)
             }
         }
+    }
+
+    /// - Throws: `ModelError` with code `unsupported` if the device is not trusted with a kernel.
+    private func checkTrust(_ lowered: LoweredNode, _ node: Node) throws(ModelError) {
+        let tuning = builder.context.tuning
+        let refused = lowered.launches.first { tuning.refuses(node.displayType, $0.variant) }
+        if let refused { throw ModelError(.unsupported, "the device is not trusted with \(refused.variant)") }
     }
 
     private mutating func append(_ lowered: LoweredNode, of node: Node, at index: Int) {
@@ -227,6 +235,7 @@ struct PlanAssembly {
             steps: placed.steps,
             locations: placed.locations,
             arenaBytes: placed.arenaBytes,
+            arenaBlocks: placed.arenaBlocks,
             cut: cut,
             remainder: remainder
         )

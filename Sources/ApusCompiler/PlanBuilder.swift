@@ -20,6 +20,8 @@ package struct PlanBuilder: Sendable {
     package var table: OperatorTable
     package var lowerings: LoweringTable
     package var fallback: FallbackPolicy
+    /// Where not 0, blocks of the arena are this many bytes apart and never share memory.
+    package var guardBytes = 0
 
     package init(
         context: LoweringContext,

@@ -21,7 +21,7 @@ package enum InstructionSet: String, Sendable, Hashable, CaseIterable {
 }
 
 /// Which of the two families of tiled kernels a device runs best.
-package enum ExecutionModel: String, Sendable, Hashable, CaseIterable {
+package enum ExecutionModel: String, Sendable, Hashable, Codable, CaseIterable {
     /// One work-item computes a tile; no barriers (CPUs).
     case workItemTile
     /// One work-group computes a tile with staging and barriers (GPUs).
@@ -111,6 +111,19 @@ package struct DeviceInfo: Sendable, Hashable {
         self.isPocl = isPocl
         self.isNVIDIA = isNVIDIA
         self.computeCapability = computeCapability
+    }
+
+    /// The device as lowering would see it if it ran the given family of tiled kernels best: with the work-group tile it
+    /// looks like a GPU of an unknown vendor.
+    package func described(as model: ExecutionModel) -> DeviceInfo {
+        guard model != executionModel else { return self }
+        var info = self
+        info.executionModel = model
+        if model == .workGroupTile {
+            info.vectorWidth = 4
+            info.instructionSets = []
+        }
+        return info
     }
 
     /// The reference evaluation on the host.

@@ -75,6 +75,9 @@ package struct KernelLaunch: Sendable, Hashable {
         self.localSize = localSize
     }
 
+    /// What is trusted or refused on a device as one: the kernel file, or the name of a kernel that is wholly generated.
+    package var variant: String { program.file.isEmpty ? kernel : program.file }
+
     /// The memory that the launch reads.
     package var reads: [BufferReference] { references { $0 != .write } }
 

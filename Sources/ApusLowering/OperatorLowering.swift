@@ -118,6 +118,18 @@ package struct LoweringContext: Sendable {
         self.device = device
         self.tuning = tuning
     }
+
+    /// The family of tiled kernels for an operator that has one of each: the device's own, unless it is refused and the
+    /// other one is not.
+    package func executionModel(_ operatorType: String, workItem: String, workGroup: String) -> ExecutionModel {
+        let kernels = [ExecutionModel.workItemTile: workItem, .workGroupTile: workGroup]
+        let own = device.executionModel
+        func isTrusted(_ model: ExecutionModel) -> Bool {
+            kernels[model].map { !tuning.refuses(operatorType, $0) } ?? false
+        }
+        if isTrusted(own) { return own }
+        return ExecutionModel.allCases.first(where: isTrusted) ?? own
+    }
 }
 
 /// How one operator becomes kernel calls.

@@ -45,7 +45,8 @@ extension ONNXImporter {
         }
     }
 
-    private static func tensor(_ value: RuntimeValue, name: String = "") -> Onnx_TensorProto {
+    /// The message of a tensor or of strings.
+    static func tensor(_ value: RuntimeValue, name: String = "") -> Onnx_TensorProto {
         var proto = Onnx_TensorProto()
         if !name.isEmpty { proto.name = name }
         switch value {

@@ -8,6 +8,8 @@ package final class Buffer: Sendable {
     package let byteCount: Int
     let handle: Handle<MemoryKind>
     private let allocatedBytes: Int
+    /// The buffer whose memory this is a part of.
+    private let whole: Buffer?
 
     /// Allocates memory, whose contents are undefined.
     ///
@@ -33,7 +35,36 @@ package final class Buffer: Sendable {
         self.device = device
         self.byteCount = byteCount
         self.allocatedBytes = allocatedBytes
+        whole = nil
         device.countAllocation(allocatedBytes)
+    }
+
+    /// A part of another buffer.
+    ///
+    /// - Parameter offset: a multiple of the device's alignment.
+    init(_ whole: Buffer, offset: Int, byteCount: Int) throws(BackendError) {
+        try whole.check(offset: offset, byteCount: max(byteCount, 1), "clCreateSubBuffer")
+        do throws(CLError) {
+            handle = Handle(
+                try create("clCreateSubBuffer") { status in
+                    var region = cl_buffer_region(origin: offset, size: max(byteCount, 1))
+                    return clCreateSubBuffer(
+                        whole.handle.raw,
+                        cl_mem_flags(CL_MEM_READ_WRITE),
+                        cl_buffer_create_type(CL_BUFFER_CREATE_TYPE_REGION),
+                        &region,
+                        status
+                    )
+                }
+            )
+        } catch {
+            throw BackendError(error, device: whole.device.info.name, detail: "\(byteCount) bytes at \(offset)")
+        }
+        device = whole.device
+        self.byteCount = byteCount
+        allocatedBytes = 0
+        self.whole = whole
+        device.countAllocation(0)
     }
 
     deinit { device.countRelease(allocatedBytes) }
@@ -58,5 +89,18 @@ extension OpenCLDevice {
     /// - Throws: `BackendError` with code `outOfMemory` if the device has no room.
     package func makeBuffer(byteCount: Int) throws(BackendError) -> Buffer {
         try Buffer(self, byteCount: byteCount)
+    }
+
+    /// Allocates memory between guard bands, where there are any.
+    ///
+    /// - Parameter used: the bytes that may be written; the rest is guarded too.
+    /// - Throws: `BackendError` with code `outOfMemory` if the device has no room.
+    package func makeBuffer(
+        byteCount: Int,
+        guards: GuardBands?,
+        used: [Range<Int>]
+    ) throws(BackendError) -> Buffer {
+        guard let guards else { return try makeBuffer(byteCount: byteCount) }
+        return try guards.makeBuffer(self, byteCount: byteCount, used: used)
     }
 }

@@ -22,6 +22,7 @@ extension DeviceInfo {
         )
         let kind = DeviceInfo.kind(value(device, clGetDeviceInfo, CL_DEVICE_TYPE, cl_device_type(0)))
         let softwareRenderers = ["llvmpipe", "softpipe", "lavapipe", "swiftshader"]
+        let isSoftwareRenderer = softwareRenderers.contains { name.lowercased().contains($0) }
         let isPocl = platformName.contains("Portable Computing Language") || platformName.contains("PoCL")
         let isNVIDIA = platformName.contains("NVIDIA")
         var instructionSets: Set<InstructionSet> = []
@@ -41,7 +42,7 @@ extension DeviceInfo {
             driverVersion: string(device, clGetDeviceInfo, CL_DRIVER_VERSION),
             openCLVersion: string(device, clGetDeviceInfo, CL_DEVICE_VERSION),
             kind: kind,
-            isSoftwareGPU: kind == .gpu && softwareRenderers.contains { name.lowercased().contains($0) },
+            isSoftwareGPU: kind == .gpu && isSoftwareRenderer,
             computeUnits: max(1, unsigned(CL_DEVICE_MAX_COMPUTE_UNITS, 1)),
             globalMemoryBytes: long(CL_DEVICE_GLOBAL_MEM_SIZE, 1 << 28),
             maximumAllocationBytes: long(CL_DEVICE_MAX_MEM_ALLOC_SIZE, 1 << 26),
@@ -50,7 +51,8 @@ extension DeviceInfo {
             baseAddressAlignmentBytes: max(1, unsigned(CL_DEVICE_MEM_BASE_ADDR_ALIGN, 1024) / 8),
             extensions: extensions,
             instructionSets: instructionSets,
-            vectorWidth: kind == .cpu ? hostVectorWidth : 4,
+            // Renderers make vectors of work-items; wide vectors inside one only make their compilers slow.
+            vectorWidth: kind == .cpu && !isSoftwareRenderer ? hostVectorWidth : 4,
             supportsHalf: extensions.contains("cl_khr_fp16"),
             supportsDouble: doubleConfiguration != 0 || extensions.contains("cl_khr_fp64"),
             isPocl: isPocl,

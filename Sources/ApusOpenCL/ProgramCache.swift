@@ -60,8 +60,11 @@ package final class ProgramCache: Sendable {
     /// The cache that the whole process shares, configured by the environment.
     package static let shared = ProgramCache(.fromEnvironment())
 
+    /// Changes whenever the engine stores programs, or generates them, differently.
+    package static var formatVersion: Int { Int(CacheKey.formatVersion) }
+
     package let configuration: Configuration
-    private let folder: CacheFolder?
+    let folder: CacheFolder?
     private let slots = Mutex<[SlotKey: Slot]>([:])
     private let pending = Mutex<[Pending]>([])
     private let counts = Mutex(ProgramCacheStatistics())

@@ -17,6 +17,7 @@ final class ConstantStore: Sendable {
 
     private let device: OpenCLDevice
     private let constants: [ValueID: RuntimeValue]
+    private let guards: GuardBands?
     private let contents = Mutex(Contents())
 
     /// Kernels move whole vectors: a buffer ends at least this many bytes after the last element.
@@ -24,7 +25,8 @@ final class ConstantStore: Sendable {
     /// A larger constant that one packing launch reads in parts goes to the device in slices of about this size.
     private static let sliceBytes = 16 << 20
 
-    init(_ device: OpenCLDevice, _ constants: [ValueID: RuntimeValue]) {
+    init(_ device: OpenCLDevice, _ constants: [ValueID: RuntimeValue], guards: GuardBands? = nil) {
+        self.guards = guards
         self.device = device
         self.constants = constants
     }
@@ -98,7 +100,7 @@ final class ConstantStore: Sendable {
                             buffers.append(buffer)
                             continue
                         }
-                        let buffer = try device.makeBuffer(byteCount: key.byteCount + Self.slackBytes)
+                        let buffer = try makeBuffer(byteCount: key.byteCount)
                         contents.packed[key] = buffer
                         buffers.append(buffer)
                     case .arena:
@@ -120,7 +122,6 @@ final class ConstantStore: Sendable {
                 if !needed.contains(.constant(id)) { local[id] = nil }
             }
         }
-        try queue.finish()
         for location in needed {
             switch location {
             case .arena: continue
@@ -128,6 +129,8 @@ final class ConstantStore: Sendable {
             case .packed(let key): result[location] = contents.packed[key]
             }
         }
+        // Other queues will read: that a blocking write has returned only frees the host's memory.
+        try queue.finish()
         return result
     }
 
@@ -178,11 +181,15 @@ final class ConstantStore: Sendable {
         }
     }
 
+    private func makeBuffer(byteCount: Int) throws(BackendError) -> Buffer {
+        try device.makeBuffer(byteCount: byteCount + Self.slackBytes, guards: guards, used: [0..<byteCount])
+    }
+
     private func upload(_ value: RuntimeValue?, _ queue: Queue) throws(BackendError) -> Buffer {
         guard case .tensor(let tensor)? = value else {
             throw BackendError(.unsupported, "a constant is not a numeric tensor", device: device.info.name)
         }
-        let buffer = try device.makeBuffer(byteCount: tensor.byteCount + Self.slackBytes)
+        let buffer = try makeBuffer(byteCount: tensor.byteCount)
         for begin in stride(from: 0, to: tensor.byteCount, by: Self.sliceBytes) {
             let bytes = begin..<min(begin + Self.sliceBytes, tensor.byteCount)
             try tensor.withUnsafeBytes { all throws(BackendError) in

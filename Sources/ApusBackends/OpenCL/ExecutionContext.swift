@@ -23,7 +23,11 @@ final class ExecutionContext {
         self.prepared = prepared
         isProfiling = profiling
         queue = try prepared.device.makeQueue(profiling: profiling)
-        arena = try prepared.device.makeBuffer(byteCount: prepared.plan.arenaBytes + 64)
+        arena = try prepared.device.makeBuffer(
+            byteCount: prepared.plan.arenaBytes + 64,
+            guards: prepared.guards,
+            used: prepared.plan.arenaBlocks
+        )
         for planned in prepared.plan.launches {
             var buffers: [Buffer] = []
             for location in planned.locations { buffers.append(try buffer(location)) }

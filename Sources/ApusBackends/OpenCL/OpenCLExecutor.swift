@@ -28,17 +28,21 @@ package final class OpenCLExecutor: Executor {
         tuning: TuningTable = TuningTable(),
         cache: ProgramCache = .shared
     ) throws {
+        var options = options
+        // A refused generated kernel stands for its operator: composed with others it could not be told apart.
+        if tuning.refusesGeneratedKernels { options.disabledPasses.formUnion(["epilogue", "pointwise"]) }
         openCLDevice = device
         self.options = options
-        context = LoweringContext(device: device.info, tuning: tuning)
+        let info = options.executionModel.map { device.info.described(as: $0) } ?? device.info
+        context = LoweringContext(device: info, tuning: tuning)
         self.graph = try PassPipeline.shapeFree(precision: options.precision).run(
             graph,
             disabled: options.disabledPasses,
             context: PassContext(limits: options.limits)
         )
         for node in self.graph.nodes { _ = try OperatorTable.standard.makeOperator(node) }
-        store = ConstantStore(device, self.graph.constants)
-        builder = ProgramBuilder(device: device, cache: cache)
+        store = ConstantStore(device, self.graph.constants, guards: options.guards)
+        builder = ProgramBuilder(device: device, cache: cache, rewrite: options.rewriteKernel)
         plans = PlanCache(capacity: options.maximumPlans)
     }
 
@@ -58,8 +62,10 @@ package final class OpenCLExecutor: Executor {
                 let present = Set(bound.graph.outputs)
                 bound.graph.outputs += produced.filter { bound.graph[$0].isImported && !present.contains($0) }
             }
-            let plan = try PlanBuilder(context: context, fallback: options.fallback).plan(bound)
-            return try PreparedPlan(plan, openCLDevice, store, builder)
+            var planner = PlanBuilder(context: context, fallback: options.fallback)
+            if options.guards != nil { planner.guardBytes = GuardBands.byteCount }
+            let plan = try planner.plan(bound)
+            return try PreparedPlan(plan, openCLDevice, store, builder, guards: options.guards)
         }
     }
 

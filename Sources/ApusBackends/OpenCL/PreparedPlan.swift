@@ -11,6 +11,7 @@ final class PreparedPlan: Sendable {
     let plan: Plan
     let device: OpenCLDevice
     let buffers: [BufferLocation: Buffer]
+    let guards: GuardBands?
     private let programs: [KernelProgram: Program]
     private let idle = Mutex<[ExecutionContext]>([])
     private let cache: ProgramCache
@@ -19,9 +20,16 @@ final class PreparedPlan: Sendable {
     /// Builds programs and fills constants.
     ///
     /// - Throws: `BackendError` with the build log, if a program does not build.
-    init(_ plan: Plan, _ device: OpenCLDevice, _ store: ConstantStore, _ builder: ProgramBuilder) throws(BackendError) {
+    init(
+        _ plan: Plan,
+        _ device: OpenCLDevice,
+        _ store: ConstantStore,
+        _ builder: ProgramBuilder,
+        guards: GuardBands?
+    ) throws(BackendError) {
         self.plan = plan
         self.device = device
+        self.guards = guards
         cache = builder.cache
         programs = try builder.programs(for: plan.programs)
         let queue = try device.makeQueue()

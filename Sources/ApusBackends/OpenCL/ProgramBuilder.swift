@@ -7,18 +7,24 @@ import ApusOpenCL
 struct ProgramBuilder: Sendable {
     let device: OpenCLDevice
     let cache: ProgramCache
+    var rewrite: (@Sendable (KernelProgram, String) -> String)?
 
     /// - Throws: `BackendError` with code `buildFailed` and the compiler's log.
     func programs(for needed: Set<KernelProgram>) throws(BackendError) -> [KernelProgram: Program] {
         var result: [KernelProgram: Program] = [:]
         for program in needed {
             result[program] = try cache.program(
-                source: try source(of: program),
+                source: try rewritten(program),
                 options: "-cl-std=CL1.2",
                 on: device
             )
         }
         return result
+    }
+
+    private func rewritten(_ program: KernelProgram) throws(BackendError) -> String {
+        let text = try source(of: program)
+        return rewrite?(program, text) ?? text
     }
 
     /// The text that the device compiles: defines, generated text, then the kernel file with its includes.

@@ -23,8 +23,18 @@ struct CertifyCommand: ParsableCommand {
     @Option(name: .customLong("operator"), help: "Only the cases of this operator; may be repeated.")
     var operators: [String] = []
 
-    @Option(help: "How often each case runs.")
-    var repetitions = 2
+    @Option(
+        help: """
+            Only the kernels of one kind of device: work-item (CPUs) or work-group (GPUs); both run on every device.
+            """
+    )
+    var executionModel: ExecutionModel?
+
+    @Option(help: "How often each case runs; every run must give the same bits.")
+    var repetitions = 20
+
+    @Flag(help: "Run the cases in this process: a crash of the driver then ends it.")
+    var inProcess = false
 
     @Option(help: ArgumentHelp("Run the cases of the ONNX backend suite in this folder.", valueName: "folder"))
     var onnxSuite: String?
@@ -35,10 +45,10 @@ struct CertifyCommand: ParsableCommand {
     @Flag(help: "Write the manifest instead of holding the outcomes against it.")
     var updateManifest = false
 
-    @Option(help: "Worker processes for the ONNX backend suite.")
+    @Option(help: "The most worker processes.")
     var jobs = ProcessInfo.processInfo.activeProcessorCount
 
-    @Option(help: "The longest that a case of the ONNX backend suite may take, in seconds.")
+    @Option(help: "The longest that a case may take, in seconds.")
     var timeout = 60.0
 
     @Option(help: ArgumentHelp("Write the result as JSON; - is standard output.", valueName: "file"))
@@ -46,6 +56,9 @@ struct CertifyCommand: ParsableCommand {
 
     @Flag(help: .hidden)
     var worker = false
+
+    @Flag(help: .hidden)
+    var avoidRefused = false
 
     func validate() throws {
         guard DeviceSelection(device) != nil else {
@@ -55,9 +68,6 @@ struct CertifyCommand: ParsableCommand {
         }
         guard repetitions > 0, jobs > 0, timeout > 0 else {
             throw ValidationError("--repetitions, --jobs and --timeout must be positive")
-        }
-        guard manifest == nil || onnxSuite != nil else {
-            throw ValidationError("--manifest goes with --onnx-suite")
         }
         guard !updateManifest || manifest != nil else {
             throw ValidationError("--update-manifest needs --manifest")
@@ -70,64 +80,84 @@ struct CertifyCommand: ParsableCommand {
 
     func run() throws {
         guard let selection = DeviceSelection(device) else { return }
-        if worker {
-            ConformanceWorker(device: selection).serve()
+        if worker, onnxSuite != nil {
+            serveCases(ConformanceWorker(device: selection).run)
+        } else if worker {
+            let device = try resolved(selection)
+            serveCases(OperatorWorker(device: device, repetitions: repetitions, avoidsRefused: avoidRefused).run)
         } else if let onnxSuite {
             try runConformance(onnxSuite)
         } else {
-            try runOperatorSuite(selection)
+            try runOperatorSuite(try resolved(selection))
         }
     }
 
-    private func runOperatorSuite(_ selection: DeviceSelection) throws {
+    private func resolved(_ selection: DeviceSelection) throws -> OpenCLDevice {
         guard let device = try selection.resolve() else {
             throw ModelError(.invalidInput, "the reference judges and cannot be judged by itself; choose a device")
         }
-        let certification = Certification(device, repetitions: repetitions)
-        var verdicts: [CaseVerdict] = []
-        for operatorCase in OperatorSuite.cases
-        where operators.isEmpty || operators.contains(operatorCase.operatorType) {
-            if verdicts.count % 100 == 0 { progress("\(verdicts.count) of \(OperatorSuite.cases.count) cases") }
-            verdicts.append(try certification.judge(operatorCase))
+        return device
+    }
+
+    private func runOperatorSuite(_ device: OpenCLDevice) throws {
+        let models = executionModel.map { [$0] } ?? ExecutionModel.allCases
+        let chosen = OperatorSuite.cases.indices.filter {
+            operators.isEmpty || operators.contains(OperatorSuite.cases[$0].operatorType)
         }
-        if let json {
-            try writeJSON(
-                CertificationReport(device: device.info.name, repetitions: repetitions, cases: verdicts),
-                to: json
-            )
+        let tasks = models.flatMap { model in chosen.map { OperatorWorker.task($0, model) } }
+        let verdicts = try judge(tasks, on: device)
+        var report = CertificationReport(device: device.info.name, repetitions: repetitions, cases: verdicts)
+        let cache = ProgramCache.shared
+        let review = RefusalReview(
+            zip(tasks, verdicts).compactMap { task, verdict in
+                OperatorWorker.parse(task).map { (operatorCase: $0.operatorCase, verdict: verdict) }
+            },
+            by: Certification(device),
+            known: cache.refusals(on: device.info)
+        )
+        report.refused = review.found
+        report.isRemembered = cache.remember(review.refusals, on: device.info)
+        if report.isRemembered, !review.found.isEmpty {
+            let failed = zip(tasks, verdicts).filter { !$1.isGood }.map(\.0)
+            report.avoided = try judge(failed, on: device, avoidsRefused: true)
         }
-        let bad = verdicts.filter { !$0.isGood }
-        if json != "-" {
-            let types = Set(verdicts.map(\.operatorType)).sorted()
-            printTable(
-                ["operator", "cases", "on device", "failed", "worst relative L2"],
-                types.map { type in
-                    let cases = verdicts.filter { $0.operatorType == type }
-                    let worst = cases.map(\.relativeL2).max() ?? 0
-                    return [
-                        type, "\(cases.count)", "\(cases.filter(\.isOnDevice).count)",
-                        "\(cases.filter { !$0.isGood }.count)", worst == 0 ? "0" : "\(Float(worst))",
-                    ]
-                }
-            )
-            print(
-                "device \(device.info.name): \(verdicts.count) cases, each \(repetitions) times, "
-                    + "\(verdicts.filter(\.isOnDevice).count) on the device, \(bad.count) failed"
-            )
-            for verdict in bad { print("\(verdict.operatorType) \(verdict.name): \(verdict.problem ?? "")") }
-        }
-        if let first = bad.first {
+        if let json { try writeJSON(report, to: json) }
+        if json != "-" { report.show() }
+        let outcomes = verdicts.map(\.outcome)
+        if manifest != nil {
+            try judge(outcomes)
+        } else if let first = verdicts.first(where: { !$0.isGood }) {
             throw ComparisonFailure(
-                message: "\(device.info.name): \(bad.count) of \(verdicts.count) cases failed, the first is "
-                    + "\(first.operatorType) \(first.name): \(first.problem ?? "")"
+                message: "\(device.info.name): \(outcomes.filter { $0.status != .passed }.count) of "
+                    + "\(outcomes.count) cases failed, the first is \(first.outcome.name): \(first.problem ?? "")"
             )
+        }
+    }
+
+    private func judge(
+        _ tasks: [String],
+        on device: OpenCLDevice,
+        avoidsRefused: Bool = false
+    ) throws -> [CaseVerdict] {
+        if inProcess {
+            let worker = OperatorWorker(device: device, repetitions: repetitions, avoidsRefused: avoidsRefused)
+            return tasks.map(worker.run)
+        }
+        let arguments = ["--device", "opencl:\(device.index)", "--repetitions", "\(repetitions)"]
+        let pool = WorkerPool(
+            arguments: arguments + (avoidsRefused ? ["--avoid-refused"] : []),
+            jobs: min(jobs, 4),
+            timeout: timeout
+        )
+        return try pool.run(tasks, blame: OperatorWorker.blame) { done in
+            if done % 100 == 0 { progress("\(done) of \(tasks.count) cases") }
         }
     }
 
     private func runConformance(_ folder: String) throws {
         let cases = try conformanceCases(in: folder)
-        let pool = ConformancePool(device: device, jobs: jobs, timeout: timeout)
-        let outcomes = try pool.run(cases) { done in
+        let pool = WorkerPool(arguments: ["--device", device, "--onnx-suite", folder], jobs: jobs, timeout: timeout)
+        let outcomes = try pool.run(cases, blame: ConformanceWorker.blame) { done in
             if done % 100 == 0 { progress("\(done) of \(cases.count) cases") }
         }
         if let json { try writeJSON(ConformanceReport(device: device, cases: outcomes), to: json) }
@@ -137,7 +167,7 @@ struct CertifyCommand: ParsableCommand {
         if json != "-" {
             print("device \(device): " + counts.map { "\($0.1) \($0.0.rawValue)" }.joined(separator: ", "))
         }
-        guard let manifest else {
+        if manifest == nil {
             for outcome in outcomes where outcome.status != .passed && json != "-" {
                 print("\(outcome.name)  \(outcome.status.rawValue): \(outcome.reason ?? "")")
             }
@@ -150,10 +180,20 @@ struct CertifyCommand: ParsableCommand {
             }
             return
         }
+        try judge(outcomes)
+    }
+
+    /// Holds outcomes against the manifest, or writes it.
+    private func judge(_ outcomes: [ConformanceOutcome]) throws {
+        guard let manifest else { return }
         if updateManifest {
+            let counts = ConformanceOutcome.Status.allCases.map { status in
+                "\(outcomes.filter { $0.status == status }.count) \(status.rawValue)"
+            }
+            let suite = onnxSuite == nil ? "operator suite" : "ONNX backend suite"
             let header = """
-                Cases of the ONNX backend suite that do not pass on \(device).
-                \(counts.map { "\($0.1) \($0.0.rawValue)" }.joined(separator: ", "))
+                Cases of the \(suite) that do not pass on \(device).
+                \(counts.joined(separator: ", "))
                 """
             try writeFile([UInt8](ConformanceManifest.text(outcomes, header: header).utf8), to: manifest)
             return
@@ -177,12 +217,6 @@ struct CertifyCommand: ParsableCommand {
             throw error.at(file: path)
         }
     }
-}
-
-private struct CertificationReport: Encodable {
-    var device: String
-    var repetitions: Int
-    var cases: [CaseVerdict]
 }
 
 private struct ConformanceReport: Encodable {

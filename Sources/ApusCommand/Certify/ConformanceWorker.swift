@@ -15,20 +15,20 @@ func conformanceCases(in folder: String) throws(ModelError) -> [String] {
     return cases.map { "\(folder)/\($0)" }
 }
 
-/// Runs cases whose folders arrive on standard input, one a line; answers with one line of JSON each.
+/// Runs cases of the ONNX backend suite by their folders.
 struct ConformanceWorker {
     let device: DeviceSelection
 
-    func serve() {
-        while let folder = readLine() {
-            let outcome = run(folder)
-            guard var line = try? JSONEncoder().encode(outcome) else { return }
-            line.append(UInt8(ascii: "\n"))
-            FileHandle.standardOutput.write(line)
+    /// The outcome of a case whose worker gave none.
+    static func blame(_ folder: String, _ failure: WorkerPool.Failure) -> ConformanceOutcome {
+        let name = (folder as NSString).lastPathComponent
+        switch failure {
+        case .crashed(let cause): return ConformanceOutcome(name: name, status: .crashed, reason: cause)
+        case .timedOut(let cause): return ConformanceOutcome(name: name, status: .timedOut, reason: cause)
         }
     }
 
-    private func run(_ folder: String) -> ConformanceOutcome {
+    func run(_ folder: String) -> ConformanceOutcome {
         let name = (folder as NSString).lastPathComponent
         func outcome(_ status: ConformanceOutcome.Status, _ reason: String) -> ConformanceOutcome {
             ConformanceOutcome(name: name, status: status, reason: reason)

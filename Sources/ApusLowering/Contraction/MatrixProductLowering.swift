@@ -15,7 +15,12 @@ enum MatrixProductLowering: OperatorLowering {
     static func lower(_ call: OperatorCall, _ context: LoweringContext) throws(ModelError) -> LoweredNode {
         let problem = try MatrixProblem(call)
         guard problem.depth > 0 else { throw ModelError(.unsupported, "no matrix kernel for an empty sum") }
-        switch context.device.executionModel {
+        let model = context.executionModel(
+            call.node.displayType,
+            workItem: "gemm/packed.cl",
+            workGroup: "gemm/tiled.cl"
+        )
+        switch model {
         case .workItemTile: return try lowerPacked(problem, context)
         case .workGroupTile: return try lowerTiled(problem, context)
         }

@@ -7,7 +7,7 @@ import ApusTensor
 enum ConvLowering: OperatorLowering {
     static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
         var input = LayoutRequest.channelsLast(haloBefore: [], haloAfter: [])
-        if let problem = try? ConvolutionProblem(call), context.device.executionModel == .workItemTile {
+        if let problem = try? ConvolutionProblem(call), executionModel(context) == .workItemTile {
             input = .channelsLast(
                 haloBefore: [0, 0] + problem.geometry.padsBegin,
                 haloAfter: [0, 0] + problem.haloAfter
@@ -18,11 +18,17 @@ enum ConvLowering: OperatorLowering {
         return LayoutRequests(inputs: inputs, outputs: [.channelsLast(haloBefore: [], haloAfter: [])])
     }
 
+    private static func executionModel(_ context: LoweringContext) -> ExecutionModel {
+        context.executionModel("Conv", workItem: "convolution/direct.cl", workGroup: "convolution/portable.cl")
+    }
+
     static func lower(_ call: OperatorCall, _ context: LoweringContext) throws(ModelError) -> LoweredNode {
         let problem = try ConvolutionProblem(call)
-        switch context.device.executionModel {
+        switch executionModel(context) {
         case .workItemTile:
-            if problem.isDepthwise { return try lowerDepthwise(call, problem, context) }
+            if problem.isDepthwise, !context.tuning.refuses("Conv", "depthwise/direct.cl") {
+                return try lowerDepthwise(call, problem, context)
+            }
             return try lowerDirect(call, problem, context)
         case .workGroupTile: return try lowerPortable(call, problem, context)
         }
