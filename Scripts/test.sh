@@ -12,6 +12,8 @@ step "packages"
 Scripts/setup.sh --test
 step "format"
 Scripts/format.sh --lint
+step "documentation"
+Scripts/documentation.sh
 step "build and tests"
 swift test -c release --scratch-path "$scratch" --explicit-target-dependency-import-check error
 step "kernels under Oclgrind"
