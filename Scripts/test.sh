@@ -18,6 +18,8 @@ step "build and tests"
 swift test -c release --scratch-path "$scratch" --explicit-target-dependency-import-check error
 step "kernels under Oclgrind"
 Scripts/oclgrind.sh "$scratch/release/apus" | tail -n 1
+step "the operator suite on Intel's OpenCL runtime"
+Scripts/check_vendors.sh "$scratch/release/apus" intel | tail -n 1
 step "the ONNX backend suite"
 Scripts/check_conformance.sh "$scratch/release/apus"
 step "the command on the demo network's pictures"
