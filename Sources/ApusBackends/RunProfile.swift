@@ -15,6 +15,8 @@ package final class RunProfile: Sendable {
         package var kind: Kind
         /// The kernel, or the value that was moved.
         package var name: String
+        /// The tile constants of the kernel; empty where it has none.
+        package var variant = ""
         package var node: String
         package var operatorType: String
         /// Start and end in nanoseconds of one clock for device steps, of another for host steps.

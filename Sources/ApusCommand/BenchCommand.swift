@@ -1,5 +1,6 @@
 import Apus
 import ApusBackends
+import ApusDevice
 import ApusOpenCL
 import ApusTensor
 import ArgumentParser
@@ -29,7 +30,7 @@ struct BenchCommand: ParsableCommand {
     @Option(help: "Requests in flight at once.")
     var streams = 1
 
-    @Flag(help: "Show the time of every layer, from device events of ten further runs.")
+    @Flag(help: "Show the time of every layer, from device events of ten further runs, and the device's roof.")
     var profileLayers = false
 
     func validate() throws {
@@ -84,6 +85,7 @@ struct BenchCommand: ParsableCommand {
         var device_peak_bytes: Int
         var cache: Cache
         var layers: [LayerReport]?
+        var roof: DeviceRoof?
     }
 
     func run() throws {
@@ -119,11 +121,13 @@ struct BenchCommand: ParsableCommand {
         )
         let profile = RunProfile()
         let profiledRuns = 10
+        let roof = profileLayers ? try device?.measureRoof() : nil
+        report.roof = roof
         if profileLayers {
             _ = try session.run(values, RunOptions(deadline: deadline, profile: profile))
             profile.removeAll()
             for _ in 0..<profiledRuns { _ = try session.run(values, RunOptions(deadline: deadline, profile: profile)) }
-            report.layers = layerReports(profile.entries, runs: profiledRuns)
+            report.layers = layerReports(profile.entries, runs: profiledRuns, roof: roof)
         }
         if let json = shared.json { try writeJSON(report, to: json) }
         if shared.json == "-" { return }
@@ -145,7 +149,7 @@ struct BenchCommand: ParsableCommand {
         )
         if profileLayers {
             print("")
-            printLayers(profile.entries, runs: profiledRuns)
+            printLayers(profile.entries, runs: profiledRuns, roof: roof)
         }
     }
 

@@ -30,11 +30,20 @@ struct DevicesCommand: ParsableCommand {
         var extensions: [String]
         /// Kernels that certification refused.
         var refused: [Refusal]
+        /// `nil` if it could not be measured.
+        var roof: DeviceRoof?
     }
 
     func run() throws {
+        var problems = Discovery.shared.problems
         let entries = OpenCLDevice.all.map { device in
             let info = device.info
+            var roof: DeviceRoof?
+            do {
+                roof = try device.measureRoof()
+            } catch {
+                problems.append("the roof of opencl:\(device.index) could not be measured: \(error)")
+            }
             return Entry(
                 selection: "opencl:\(device.index)",
                 name: info.name,
@@ -51,7 +60,8 @@ struct DevicesCommand: ParsableCommand {
                 vectorWidth: info.vectorWidth,
                 instructionSets: info.instructionSets.map(\.rawValue).sorted(),
                 extensions: info.extensions.sorted(),
-                refused: ProgramCache.shared.refusals(on: info).filter { $0.digest == kernelDigest($0.variant) }
+                refused: ProgramCache.shared.refusals(on: info).filter { $0.digest == kernelDigest($0.variant) },
+                roof: roof
             )
         }
         if let json {
@@ -71,11 +81,12 @@ struct DevicesCommand: ParsableCommand {
                     + "\(entry.maximumAllocationBytes >> 20) MiB in one buffer, "
                     + "\(entry.localMemoryBytes >> 10) KiB local"
             )
+            print("  measured           \(entry.roof?.summary ?? "-")")
             for refusal in entry.refused {
                 print("  refused            \(refusal.operatorType) \(refusal.variant): \(refusal.reason)")
             }
         }
         print("reference  pure Swift on the host")
-        for problem in Discovery.shared.problems { print("note: \(problem)") }
+        for problem in problems { print("note: \(problem)") }
     }
 }

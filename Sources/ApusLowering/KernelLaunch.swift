@@ -14,6 +14,15 @@ package struct KernelProgram: Sendable, Hashable {
         self.defines = defines
         self.generated = generated
     }
+
+    /// The tile constants, such as `MR=14 NR=32`; empty where the program has none.
+    package var variant: String {
+        defines.filter { Int($0.value) != nil && !Self.switches.contains($0.key) }
+            .sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+    }
+
+    /// Defines that say what is fused into a kernel, not how it is tiled.
+    private static let switches: Set<String> = ["HAS_BIAS", "CHANNELS_PADDED", "EPILOGUE_LOOP"]
 }
 
 /// Memory that a launch touches.

@@ -19,7 +19,11 @@ import Testing
         let cache = try #require(json["cache"] as? [String: Int])
         #expect(cache["hits"] != nil && cache["misses"] != nil)
         let layers = try #require(json["layers"] as? [[String: Any]])
-        #expect(layers.contains { $0["operatorType"] as? String == "Conv" })
+        let convolution = try #require(layers.first { $0["operatorType"] as? String == "Conv" })
+        #expect(try #require(convolution["roofFraction"] as? Double) > 0)
+        #expect(try #require(convolution["kernels"] as? [String]).contains { $0.contains("(MR=") })
+        let roof = try #require(json["roof"] as? [String: Double])
+        #expect(try #require(roof["operationsPerSecond"]) > 0 && #require(roof["bytesPerSecond"]) > 0)
     }
 
     @Test func withoutProfileThereAreNoLayers() throws {

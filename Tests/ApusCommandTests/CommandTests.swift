@@ -14,7 +14,7 @@ import Testing
         let json = try apus(["devices", "--json", "-"])
         let list = try #require(try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [[String: Any]])
         #expect(list.first?["selection"] as? String == "opencl:0")
-        for key in ["name", "vendor", "kind", "platform", "driver", "computeUnits", "globalMemoryBytes"] {
+        for key in ["name", "vendor", "kind", "platform", "driver", "computeUnits", "globalMemoryBytes", "roof"] {
             #expect(list.first?[key] != nil, "\(key)")
         }
     }

@@ -52,8 +52,23 @@ final class ExecutionContext {
         _ options: RunOptions,
         _ limits: EvaluationLimits
     ) throws -> [ValueID: RuntimeValue] {
-        let plan = prepared.plan
         var host = values
+        do {
+            try runSteps(&host, options, limits)
+        } catch {
+            // Uploads still under way read the host's values.
+            try? queue.finish()
+            throw error
+        }
+        return host
+    }
+
+    private func runSteps(
+        _ host: inout [ValueID: RuntimeValue],
+        _ options: RunOptions,
+        _ limits: EvaluationLimits
+    ) throws {
+        let plan = prepared.plan
         var events: [(event: Event, launch: PlannedLaunch)] = []
         var hostEntries: [RunProfile.Entry] = []
         var nextKernel = 0
@@ -93,13 +108,18 @@ final class ExecutionContext {
         if let profile = options.profile {
             for (event, planned) in events {
                 let times = try event.times()
-                hostEntries.append(
-                    entry(.kernel, planned.launch.kernel, plan.nodes[planned.node], times.started, times.ended)
+                var measured = entry(
+                    .kernel,
+                    planned.launch.kernel,
+                    plan.nodes[planned.node],
+                    times.started,
+                    times.ended
                 )
+                measured.variant = planned.launch.program.variant
+                hostEntries.append(measured)
             }
             profile.append(hostEntries)
         }
-        return host
     }
 
     private func measured(
@@ -159,13 +179,14 @@ final class ExecutionContext {
         return (try buffer(location), 0)
     }
 
+    /// The value's bytes stay where they are until the run has ended, as `host` keeps the value.
     private func upload(_ id: ValueID, _ host: [ValueID: RuntimeValue]) throws {
         guard case .tensor(let tensor)? = host[id] ?? prepared.plan.graph.constants[id] else {
             throw ModelError(.invalidModel, "the value \"\(prepared.plan.graph[id].name)\" is not a numeric tensor")
         }
         let (buffer, offset) = try place(id)
         try tensor.withUnsafeBytes { bytes in
-            _ = try queue.enqueueWrite(buffer, offset: offset, from: bytes)
+            _ = try queue.enqueueWrite(buffer, offset: offset, from: bytes, blocking: isProfiling)
         }
     }
 
