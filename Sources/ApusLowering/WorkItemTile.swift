@@ -37,7 +37,7 @@ struct WorkItemTile: Hashable {
 
     /// Accumulators and weights must fit the registers; AVX-512 multiplies by a scalar in memory, before it a register
     /// holds the scalar.
-    private static func maximumRows(_ vectors: Int, _ vectorWidth: Int) -> Int {
+    static func maximumRows(_ vectors: Int, _ vectorWidth: Int) -> Int {
         vectorWidth >= 16 ? (32 - vectors) / vectors : (15 - vectors) / vectors
     }
 

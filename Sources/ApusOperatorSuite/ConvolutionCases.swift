@@ -55,6 +55,10 @@ private let convCases: [OperatorCase] = [
     conv("3x3 bias", [2, 16, 14, 14], [32, 16, 3, 3], pads: [1, 1, 1, 1], bias: true),
     conv("3x3 stride 2", [1, 16, 15, 15], [32, 16, 3, 3], strides: [2, 2], pads: [1, 1, 1, 1], bias: true),
     conv("3x3 deep", [1, 128, 14, 14], [128, 128, 3, 3], pads: [1, 1, 1, 1], bias: true, tolerance: longSum),
+    conv("3x3 wide", [1, 64, 19, 23], [80, 64, 3, 3], pads: [1, 1, 1, 1], bias: true, tolerance: longSum),
+    conv("3x3 wide batch 3", [3, 48, 9, 11], [37, 48, 3, 3], bias: true, tolerance: longSum),
+    conv("3x3 wide asymmetric padding", [2, 37, 13, 6], [64, 37, 3, 3], pads: [0, 2, 1, 1], tolerance: longSum),
+    conv("3x3 wide small map", [5, 96, 3, 2], [48, 96, 3, 3], pads: [1, 1, 1, 1], tolerance: longSum),
     conv("3x3 without padding", [1, 3, 9, 11], [4, 3, 3, 3]),
     conv("3x3 asymmetric padding", [1, 4, 7, 9], [6, 4, 3, 3], strides: [2, 1], pads: [0, 1, 2, 1], bias: true),
     conv("3x3 dilation 2", [1, 6, 13, 13], [10, 6, 3, 3], pads: [2, 2, 2, 2], dilations: [2, 2]),
@@ -127,6 +131,16 @@ private let convEpilogueCases: [OperatorCase] = [
         pads: [1, 1, 1, 1],
         extra: [.uniform([1, 16, 1, 1]), .uniform([1, 16, 1, 1])],
         epilogue: .minimum(.maximum(.input(0) * .input(1) + .input(2), .constant(0)), .constant(6))
+    ),
+    conv(
+        "3x3 wide + silu + residual",
+        [2, 48, 10, 15],
+        [64, 48, 3, 3],
+        pads: [1, 1, 1, 1],
+        bias: true,
+        tolerance: longSum,
+        extra: [.uniform([2, 64, 10, 15])],
+        epilogue: .silu(.input(0)) + .input(1)
     ),
     conv("depthwise + clip", [1, 24, 14, 14], [24, 1, 3, 3], group: 24, bias: true, epilogue: .relu6(.input(0))),
     conv(

@@ -1,5 +1,6 @@
 import ApusCompiler
 import ApusGraph
+import ApusLowering
 import ApusOperators
 import ApusTensor
 import Testing
@@ -203,5 +204,34 @@ import Testing
         #expect(!result.nodes.isEmpty)
         let bytes = result.constants.values.reduce(0) { $0 + ((try? $1.tensor().byteCount) ?? 0) }
         #expect(bytes <= 64 << 20 + 64 << 20)
+    }
+}
+
+@Suite struct WinogradPassTests {
+    private func mark(_ node: Node) throws -> Int? { try node.attributes.int(winogradTileAttribute) }
+
+    @Test func onlySuitableConvolutionsAreMarked() throws {
+        var check = PassCheck()
+        let x = try check.input([1, 6, 9, 9])
+        let attributes: [[String: AttributeValue]] = [
+            [:], ["strides": .ints([1, 1]), "dilations": .ints([1, 1]), "pads": .ints([1, 0, 2, 1])],
+            ["strides": .ints([2, 1])], ["dilations": .ints([1, 2])],
+        ]
+        var outputs = try attributes.map { check.node("Conv", [x, try check.weights([4, 6, 3, 3])], $0) }
+        outputs.append(check.node("Conv", [x, try check.weights([4, 3, 3, 3])], ["group": .int(2)]))
+        outputs.append(check.node("Conv", [x, try check.weights([4, 6, 1, 3])]))
+        check.graph.outputs = outputs
+        let result = try check.run([.winograd])
+        #expect(try result.nodes.map(mark) == [4, 4, nil, nil, nil, nil])
+        #expect(try check.run([.winograd], disabled: ["winograd"]).nodes.compactMap(mark).isEmpty)
+    }
+
+    @Test func theErrorBudgetLimitsTheLargeTile() throws {
+        var check = PassCheck()
+        let x = try check.input([1, 1024, 3, 3])
+        let weights = try check.weights([1, 1024, 3, 3])
+        check.graph.outputs = (0..<30).map { _ in check.node("Conv", [x, weights]) }
+        let marks = try check.run([.winograd]).nodes.compactMap(mark)
+        #expect(marks.count == 30 && marks.contains(4) && marks.contains(2))
     }
 }

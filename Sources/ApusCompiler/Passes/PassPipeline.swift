@@ -22,7 +22,7 @@ package struct PassPipeline: Sendable {
     /// The passes over bound shapes: once a plan, with `PassContext.types`.
     package static let bound = PassPipeline(
         folding + [.identity, .transpose, .identity, .pad, .batchNormalization, .deadCode]
-            + [.epilogue, .pointwise, .epilogue, .deadCode]
+            + [.epilogue, .pointwise, .epilogue, .deadCode, .winograd]
     )
 
     private static let folding: [GraphPass] = [.shape, .constants, .controlFlow, .constants]

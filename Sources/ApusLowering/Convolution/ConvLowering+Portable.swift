@@ -74,7 +74,10 @@ extension ConvLowering {
                 .int(problem.groupInputs), .int(problem.groupOutputs), .int(problem.taps), .int(panelWidth),
             ],
             globalSize: [problem.taps * problem.groupInputs, items],
-            localSize: nil
+            localSize: nil,
+            sourceSlices: problem.conv.group > 1
+                ? nil
+                : SourceSlices(dimension: 1, elementsPerIndex: panelWidth * problem.groupInputs * problem.taps)
         )
     }
 }

@@ -7,7 +7,9 @@ import ApusTensor
 enum ConvLowering: OperatorLowering {
     static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
         var input = LayoutRequest.channelsLast(haloBefore: [], haloAfter: [])
-        if let problem = try? ConvolutionProblem(call), executionModel(context) == .workItemTile {
+        if let problem = try? ConvolutionProblem(call), executionModel(context) == .workItemTile,
+            WinogradTile.best(call, problem, context) == nil
+        {
             input = .channelsLast(
                 haloBefore: [0, 0] + problem.geometry.padsBegin,
                 haloAfter: [0, 0] + problem.haloAfter
@@ -28,6 +30,9 @@ enum ConvLowering: OperatorLowering {
         case .workItemTile:
             if problem.isDepthwise, !context.tuning.refuses("Conv", "depthwise/direct.cl") {
                 return try lowerDepthwise(call, problem, context)
+            }
+            if let tile = WinogradTile.best(call, problem, context) {
+                return try lowerWinograd(call, problem, tile, context)
             }
             return try lowerDirect(call, problem, context)
         case .workGroupTile: return try lowerPortable(call, problem, context)
