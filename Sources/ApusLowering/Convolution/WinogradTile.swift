@@ -39,8 +39,8 @@ struct WinogradTile: Hashable {
     /// `TuningTable.choices["winograd"]["tile"]` forces a tile of that size on every convolution that can have it, 0 none.
     static func best(_ call: OperatorCall, _ problem: ConvolutionProblem, _ context: LoweringContext) -> WinogradTile? {
         let device = context.device
-        guard device.executionModel == .workItemTile, problem.conv.group == 1, problem.geometry.kernel == [3, 3],
-            problem.strides3 == [1, 1, 1], problem.dilations3 == [1, 1, 1],
+        guard device.executionModel == .workItemTile, problem.storage == .float32, problem.conv.group == 1,
+            problem.geometry.kernel == [3, 3], problem.strides3 == [1, 1, 1], problem.dilations3 == [1, 1, 1],
             let largest = try? call.node.attributes.int(winogradTileAttribute),
             !["winograd", "winograd_weights"].contains(where: { context.tuning.refuses("Conv", "convolution/\($0).cl") })
         else { return nil }
