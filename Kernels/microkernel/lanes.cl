@@ -19,9 +19,25 @@
 #define CONCATENATE(a, b) CONCATENATE_(a, b)
 #define FLOATV CONCATENATE(float, VECTOR)
 #define LOAD_VECTOR(p) CONCATENATE(vload, VECTOR)(0, p)
-#define STORE_VECTOR(v, p) CONCATENATE(vstore, VECTOR)(v, 0, p)
 #define LOAD_LANE(p) (*(p))
 #define STORE_LANE(v, p) (*(p) = (v))
+
+#ifdef POCL_DEVICE_ADDRESS_BITS
+// pocl's vstore16 becomes four stores of 128 bits.
+#define DEFINE_STORE(T, SPACE)                                                                                         \
+    __attribute__((overloadable)) void store_vector(CONCATENATE(T, VECTOR) v, SPACE T *p) {                            \
+        typedef CONCATENATE(T, VECTOR) __attribute__((aligned(sizeof(T)), may_alias)) Stored;                          \
+        *(SPACE Stored *)p = v;                                                                                        \
+    }
+DEFINE_STORE(float, __global)
+DEFINE_STORE(float, __local)
+DEFINE_STORE(float, __private)
+DEFINE_STORE(uint, __global)
+DEFINE_STORE(ushort, __global)
+#define STORE_VECTOR(v, p) store_vector(v, p)
+#else
+#define STORE_VECTOR(v, p) CONCATENATE(vstore, VECTOR)(v, 0, p)
+#endif
 
 #define LOAD_VECTOR_HALF(p) CONCATENATE(vload_half, VECTOR)(0, p)
 #define STORE_VECTOR_HALF(v, p) CONCATENATE(CONCATENATE(vstore_half, VECTOR), _rte)(v, 0, p)
