@@ -28,8 +28,10 @@ struct WorkItemTile: Hashable {
         func cost(_ tile: WorkItemTile) -> Double {
             let vectors = tile.columns / vectorWidth
             let multiplies = Double(tile.rows * vectors)
-            let loads = Double(tile.rows + vectors) / 2
-            let cycles = max(multiplies, loads, 4) + 0.1 * Double(tile.rows + vectors)
+            // Processors with 8 lanes load as often as they multiply.
+            let loads = Double(tile.rows + vectors) / (vectorWidth >= 16 ? 2 : 1)
+            // Vectors of weights come from farther away than the scalars of a row.
+            let cycles = max(multiplies, loads, 4) + 0.1 * Double(tile.rows) + 0.8 * Double(vectors)
             return Double(ceilingDivision(rows, tile.rows) * ceilingDivision(columns, tile.columns)) * cycles
         }
         return candidates.min { cost($0) < cost($1) } ?? candidates[0]

@@ -72,8 +72,10 @@ struct WinogradEstimate {
 
     /// Bytes that a compute unit's share of the memory brings in the time of one vector multiply-add, and those that
     /// its caches bring beside the multiply-adds.
-    private static let memoryBytes = 16.0
+    private static let memoryBytes = 2.5
     private static let cacheBytes = 20.0
+    /// The part of the shorter of computing and reading weights that the longer one does not hide.
+    private static let exposed = 0.25
     /// What the compute units wait for each other at the end, in work-items.
     private static let tail = 0.25
 
@@ -88,7 +90,7 @@ struct WinogradEstimate {
         let panels = ceilingDivision(outputs, tile.columns)
         let items = extents[0] * ceilingDivision(extents[1], tile.rows) * panels
         let item = Double(9 * inputs) * tile.stepCost
-        return time(items: items, item) + weightTime(positions: 9, panels * tile.columns)
+        return overlapped(time(items: items, item), weightTime(positions: 9, panels * tile.columns))
     }
 
     /// The least time that the tile takes for a batch, and the panels of weights of a work-item with which it does.
@@ -109,7 +111,11 @@ struct WinogradEstimate {
             if cost < best?.cost ?? .infinity { best = (cost, panelCount) }
         }
         let weights = weightTime(positions: tile.positions, panels * columns)
-        return ((best?.cost ?? .infinity) + weights, best?.panelCount ?? panels)
+        return (overlapped(best?.cost ?? .infinity, weights), best?.panelCount ?? panels)
+    }
+
+    private func overlapped(_ computing: Double, _ reading: Double) -> Double {
+        max(computing, reading) + Self.exposed * min(computing, reading)
     }
 
     private func time(items: Int, _ item: Double) -> Double {
