@@ -55,15 +55,14 @@ func layerReports(_ entries: [RunProfile.Entry], runs: Int, roof: DeviceRoof?) -
 func printLayers(_ entries: [RunProfile.Entry], runs: Int, roof: DeviceRoof? = nil) {
     let layers = layerReports(entries, runs: runs, roof: roof)
     printTable(
-        ["layer", "operator", "ms", "share", "GFLOP/s", "GB/s", "roof", "kernels"],
+        ["layer", "operator", "ms", "share", "GFLOP/s", "GB/s"] + (roof == nil ? [] : ["roof"]) + ["kernels"],
         layers.map { layer in
             [
                 layer.node.isEmpty ? "-" : layer.node, layer.operatorType, formatted(layer.milliseconds, digits: 4),
                 formatted(layer.share * 100, digits: 1) + " %", formatted(layer.gigaflopsPerSecond, digits: 1),
                 formatted(layer.gigabytesPerSecond, digits: 1),
-                layer.roofFraction.map { formatted($0 * 100, digits: 0) + " %" } ?? "-",
-                layer.kernels.joined(separator: " "),
-            ]
+            ] + (roof == nil ? [] : [layer.roofFraction.map { formatted($0 * 100, digits: 0) + " %" } ?? "-"])
+                + [layer.kernels.joined(separator: " ")]
         }
     )
     if let roof { print("roof  \(roof.summary)") }
