@@ -19,7 +19,7 @@ extension ConvLowering {
         let pack = KernelLaunch(
             program: KernelProgram(
                 file: "convolution/winograd_weights.cl",
-                defines: ["TILE": String(tile.outputs)]
+                defines: ["TILE": String(tile.outputs), "VECTOR": String(tile.register.vectorWidth)]
             ),
             kernel: "winograd_weights",
             arguments: [
@@ -28,7 +28,7 @@ extension ConvLowering {
                 .int(inputs), .int(outputs), .int(tile.register.columns),
             ],
             globalSize: [inputs, panels],
-            localSize: nil,
+            localSize: [1, 1],
             sourceSlices: SourceSlices(dimension: 1, elementsPerIndex: tile.register.columns * inputs * 9)
         )
         let tiles = tile.tiles(problem.geometry.output)
