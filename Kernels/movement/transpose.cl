@@ -4,10 +4,13 @@
 // at target + b0 * target_0 + ... + i * target_pitch + j, for i < source_run, j < target_run; batch_1 and batch_2 are
 // the extents of b1 and b2.
 //
-// movement_transpose: one work-item copies 16 i by `span` j, a multiple of 16. Global size: (batches *
-// ceil(source_run / 16), ceil(target_run / span)); local size 1.
+// movement_transpose: one work-item copies `units_per_item` units of 16 i by `span` j, a multiple of 16; there are
+// `units` = batches * ceil(source_run / 16) units. Global size: (ceil(units / units_per_item), ceil(target_run /
+// span)); local size 1.
+//
 // movement_transpose_tiled: one work-group copies 32 i by 32 j through local memory. Global size: (roundup(target_run,
-// 32), ceil(source_run / 32) * 8, batches); local size (32, 8, 1); span is not used.
+// 32), ceil(source_run / 32) * 8, batches); local size (32, 8, 1); span, units and units_per_item are not used.
+//
 // Tunables: ELEMENT, an integer type of the element's width; VECTOR 16: whole tiles by vector shuffles.
 #ifndef ELEMENT
 #define ELEMENT uint
@@ -16,12 +19,13 @@
 #define TRANSPOSE_PARAMETERS                                                                                           \
     __global const ELEMENT *source, long source_offset, __global ELEMENT *target, long target_offset, int source_run,  \
         int target_run, int target_pitch, int source_pitch, int batch_1, int batch_2, int source_0, int source_1,      \
-        int source_2, int target_0, int target_1, int target_2, int span
+        int source_2, int target_0, int target_1, int target_2, int span, int units, int units_per_item
 
 #define LOCATE(batch)                                                                                                  \
     const int b2 = (batch) % batch_2, b1 = (batch) / batch_2 % batch_1, b0 = (batch) / batch_2 / batch_1;              \
-    source += source_offset + (long)b0 * source_0 + (long)b1 * source_1 + (long)b2 * source_2;                         \
-    target += target_offset + (long)b0 * target_0 + (long)b1 * target_1 + (long)b2 * target_2;
+    __global const ELEMENT *from =                                                                                     \
+        source + source_offset + (long)b0 * source_0 + (long)b1 * source_1 + (long)b2 * source_2;                      \
+    __global ELEMENT *to = target + target_offset + (long)b0 * target_0 + (long)b1 * target_1 + (long)b2 * target_2;
 
 #ifdef VECTOR
 #define INTERLEAVE_LOW(a, b)                                                                                           \
@@ -48,30 +52,34 @@
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void movement_transpose(TRANSPOSE_PARAMETERS) {
     const int blocks = (source_run + 15) / 16;
-    const int batch = get_global_id(0) / blocks;
-    const int i0 = ((int)get_global_id(0) - batch * blocks) * 16;
-    const int i1 = min(i0 + 16, source_run);
-    int j = get_global_id(1) * span;
-    const int j1 = min(j + span, target_run);
-    LOCATE(batch)
+    const int first = (int)get_global_id(0) * units_per_item;
+    const int j0 = get_global_id(1) * span;
+    const int j1 = min(j0 + span, target_run);
+    for (int unit = first; unit < min(first + units_per_item, units); ++unit) {
+        const int batch = unit / blocks;
+        const int i0 = (unit - batch * blocks) * 16;
+        const int i1 = min(i0 + 16, source_run);
+        int j = j0;
+        LOCATE(batch)
 #ifdef VECTOR
-    if (i0 + 16 <= source_run) {
-        for (; j + 16 <= j1; j += 16) {
-            __global const ELEMENT *p = source + i0 + (long)j * source_pitch;
-            __global ELEMENT *q = target + (long)i0 * target_pitch + j;
-            EACH(LOAD_ROW)
-            STAGE(t, r)
-            STAGE(u, t)
-            STAGE(v, u)
-            STAGE(w, v)
-            EACH(STORE_ROW)
+        if (i0 + 16 <= source_run) {
+            for (; j + 16 <= j1; j += 16) {
+                __global const ELEMENT *p = from + i0 + (long)j * source_pitch;
+                __global ELEMENT *q = to + (long)i0 * target_pitch + j;
+                EACH(LOAD_ROW)
+                STAGE(t, r)
+                STAGE(u, t)
+                STAGE(v, u)
+                STAGE(w, v)
+                EACH(STORE_ROW)
+            }
         }
-    }
 #endif
-    for (int i = i0; i < i1; ++i) {
-        __global ELEMENT *q = target + (long)i * target_pitch;
-        for (int k = j; k < j1; ++k)
-            q[k] = source[i + (long)k * source_pitch];
+        for (int i = i0; i < i1; ++i) {
+            __global ELEMENT *q = to + (long)i * target_pitch;
+            for (int k = j; k < j1; ++k)
+                q[k] = from[i + (long)k * source_pitch];
+        }
     }
 }
 
@@ -82,9 +90,9 @@ __kernel __attribute__((reqd_work_group_size(32, 8, 1))) void movement_transpose
     const int x = get_local_id(0), y = get_local_id(1);
     for (int r = y; r < 32; r += 8)
         if (j0 + r < target_run && i0 + x < source_run)
-            tile[r][x] = source[i0 + x + (long)(j0 + r) * source_pitch];
+            tile[r][x] = from[i0 + x + (long)(j0 + r) * source_pitch];
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int r = y; r < 32; r += 8)
         if (i0 + r < source_run && j0 + x < target_run)
-            target[(long)(i0 + r) * target_pitch + j0 + x] = tile[x][r];
+            to[(long)(i0 + r) * target_pitch + j0 + x] = tile[x][r];
 }

@@ -50,12 +50,15 @@ struct TransposingCopy {
             let items = WorkSplit.items(total: batches * sourceRun * targetRun, weight: 1, device: context.device)
             let columns = max(1, min((targetRun + 63) / 64, (items + batches * blocks - 1) / (batches * blocks)))
             let span = ((targetRun + columns - 1) / columns + 15) / 16 * 16
-            global = [batches * blocks, (targetRun + span - 1) / span]
+            let units = batches * blocks
+            let unitsPerItem = columns > 1 ? 1 : max(1, units / max(items, 1))
+            global = [(units + unitsPerItem - 1) / unitsPerItem, (targetRun + span - 1) / span]
             if usesVectors { defines["VECTOR"] = "16" }
             return KernelLaunch(
                 program: KernelProgram(file: "movement/transpose.cl", defines: defines),
                 kernel: "movement_transpose",
-                arguments: [source.argument(.read), target.argument(.write)] + (try intArguments(extents + [span])),
+                arguments: [source.argument(.read), target.argument(.write)]
+                    + (try intArguments(extents + [span, units, unitsPerItem])),
                 globalSize: global,
                 localSize: [1, 1]
             )
@@ -64,7 +67,7 @@ struct TransposingCopy {
         return KernelLaunch(
             program: KernelProgram(file: "movement/transpose.cl", defines: defines),
             kernel: "movement_transpose_tiled",
-            arguments: [source.argument(.read), target.argument(.write)] + (try intArguments(extents + [0])),
+            arguments: [source.argument(.read), target.argument(.write)] + (try intArguments(extents + [0, 0, 0])),
             globalSize: global,
             localSize: [tile, 8, 1]
         )
