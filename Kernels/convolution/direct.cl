@@ -13,14 +13,21 @@
 // be passed as kernel_w = 1, group_inputs = kernel_w * channels. A 1x1 convolution with stride 1 whose pixels are
 // evenly spaced may be passed as a single row. Fewer axes: extents and kernel 1, pitch 0.
 //
-// Global size, local size (1, 1, 1): dimension 0 = ceil(output_w / MR); dimension panel_axis (1 or 2) = groups *
-// ceil(group_outputs / NR); the other of 1 and 2 = batch * output_d * output_h. panel_axis 2 keeps one panel of weights
-// in cache over all rows, panel_axis 1 keeps the rows of one output row over all panels.
+// Global size, local size (1, 1, 1): dimension 0 = ceil(ceil(output_w / MR) / tiles_per_item); dimension panel_axis (1
+// or 2) = groups * ceil(group_outputs / NR); the other of 1 and 2 = batch * output_d * output_h. panel_axis 2 keeps one
+// panel of weights in cache over all rows, panel_axis 1 keeps the rows of one output row over all panels.
 //
 // The last tile of a row is shifted to end at output_w; pixels of the tile before it are not stored twice, so an
 // epilogue operand may be the output itself.
-// Tunables: MR, NR, VECTOR (microkernel/tile.cl); epilogue: epilogue.cl.
+// Tunables: MR, NR, VECTOR (microkernel/tile.cl); TILE_LOOP: tiles_per_item may exceed 1, for tiles of little work (the
+// loop costs registers); epilogue: epilogue.cl.
 #include "microkernel/tile.cl"
+
+#ifdef TILE_LOOP
+#define EACH_TILE(tile) for (int tile = first_tile; tile < min(first_tile + tiles_per_item, tiles); ++tile)
+#else
+#define EACH_TILE(tile) const int tile = first_tile;
+#endif
 
 #ifdef BF16_PAIRS
 #define TILE_A(r) (a + (r)*step)
@@ -34,62 +41,67 @@ convolution_direct(__global const ELEMENT *input, long input_offset, int input_p
                    __global ELEMENT *output, long output_offset, int output_pitch_n, int output_pitch_d,
                    int output_pitch_h, int output_pitch_w, int output_d, int output_h, int output_w, int group_inputs,
                    int group_outputs, int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h,
-                   int stride_w, int dilation_d, int dilation_h, int dilation_w,
-                   int panel_axis BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
+                   int stride_w, int dilation_d, int dilation_h, int dilation_w, int panel_axis,
+                   int tiles_per_item BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
     const int item = get_global_id(panel_axis);
     const int line = get_global_id(3 - panel_axis);
-    const int tile = get_global_id(0);
+    const int first_tile = (int)get_global_id(0) * tiles_per_item;
+    const int tiles = (output_w + MR - 1) / MR;
     const int panels = (group_outputs + NR - 1) / NR;
     const int group = item / panels, panel = item - group * panels;
     const int plane = line / output_h, y = line - plane * output_h;
     const int n = plane / output_d, d = plane - n * output_d;
-    const int x = min(tile * MR, output_w - MR);
 
-    __global const ELEMENT *origin = input + input_offset + (long)n * input_pitch_n +
-                                     (long)(d * stride_d) * input_pitch_d + (long)(y * stride_h) * input_pitch_h +
-                                     (long)(x * stride_w) * input_pitch_w + group * group_inputs;
+    __global const ELEMENT *row = input + input_offset + (long)n * input_pitch_n +
+                                  (long)(d * stride_d) * input_pitch_d + (long)(y * stride_h) * input_pitch_h +
+                                  group * group_inputs;
     const int steps = (group_inputs + K_STEP - 1) / K_STEP;
-    __global const TILE_WEIGHT *b =
+    __global const TILE_WEIGHT *packed =
         weights + weights_offset + (long)item * ((long)kernel_d * kernel_h * kernel_w * steps * NR);
     const long step = (long)stride_w * input_pitch_w;
     const long jump_w = (long)dilation_w * input_pitch_w;
 
-    TILE_ZERO
-    for (int kd = 0; kd < kernel_d; ++kd) {
-        for (int kh = 0; kh < kernel_h; ++kh) {
-            __global const ELEMENT *line_a =
-                origin + (long)(kd * dilation_d) * input_pitch_d + (long)(kh * dilation_h) * input_pitch_h;
-            for (int kw = 0; kw < kernel_w; ++kw) {
-                __global const ELEMENT *a = line_a + kw * jump_w;
-                int k = 0;
-                for (; k + 4 * K_STEP <= group_inputs; k += 4 * K_STEP) {
-                    TILE_STEP(b)
-                    a += K_STEP;
-                    TILE_STEP(b + NR)
-                    a += K_STEP;
-                    TILE_STEP(b + 2 * NR)
-                    a += K_STEP;
-                    TILE_STEP(b + 3 * NR)
-                    a += K_STEP;
-                    b += 4 * NR;
-                }
-                for (; k + K_STEP <= group_inputs; k += K_STEP) {
-                    TILE_STEP(b)
-                    a += K_STEP;
-                    b += NR;
-                }
+    const int c = group * group_outputs + panel * NR;
+    EACH_TILE(tile) {
+        const int x = min(tile * MR, output_w - MR);
+        __global const ELEMENT *origin = row + (long)(x * stride_w) * input_pitch_w;
+        __global const TILE_WEIGHT *b = packed;
+        TILE_ZERO
+        for (int kd = 0; kd < kernel_d; ++kd) {
+            for (int kh = 0; kh < kernel_h; ++kh) {
+                __global const ELEMENT *line_a =
+                    origin + (long)(kd * dilation_d) * input_pitch_d + (long)(kh * dilation_h) * input_pitch_h;
+                for (int kw = 0; kw < kernel_w; ++kw) {
+                    __global const ELEMENT *a = line_a + kw * jump_w;
+                    int k = 0;
+                    for (; k + 4 * K_STEP <= group_inputs; k += 4 * K_STEP) {
+                        TILE_STEP(b)
+                        a += K_STEP;
+                        TILE_STEP(b + NR)
+                        a += K_STEP;
+                        TILE_STEP(b + 2 * NR)
+                        a += K_STEP;
+                        TILE_STEP(b + 3 * NR)
+                        a += K_STEP;
+                        b += 4 * NR;
+                    }
+                    for (; k + K_STEP <= group_inputs; k += K_STEP) {
+                        TILE_STEP(b)
+                        a += K_STEP;
+                        b += NR;
+                    }
 #ifdef BF16_PAIRS
-                if (k < group_inputs) {
-                    TILE_LAST(b)
-                    b += NR;
-                }
+                    if (k < group_inputs) {
+                        TILE_LAST(b)
+                        b += NR;
+                    }
 #endif
+                }
             }
         }
-    }
 
-    const int c = group * group_outputs + panel * NR;
-    __global ELEMENT *out = output + output_offset + (long)n * output_pitch_n + (long)d * output_pitch_d +
-                            (long)y * output_pitch_h + (long)x * output_pitch_w + c;
-    TILE_STORE(out, output_pitch_w, tile * MR - x, MR, group_outputs - panel * NR, n, d, y, x, c)
+        __global ELEMENT *out = output + output_offset + (long)n * output_pitch_n + (long)d * output_pitch_d +
+                                (long)y * output_pitch_h + (long)x * output_pitch_w + c;
+        TILE_STORE(out, output_pitch_w, tile * MR - x, MR, group_outputs - panel * NR, n, d, y, x, c)
+    }
 }

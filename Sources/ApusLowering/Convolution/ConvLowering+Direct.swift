@@ -70,8 +70,17 @@ extension ConvLowering {
         arguments += outputExtents.map { .int($0) }
         arguments += [.int(groupInputs), .int(problem.groupOutputs)]
         arguments += (kernel + problem.strides3 + problem.dilations3).map { .int($0) }
-        arguments += [.int(panelAxis)] + epilogue.arguments
-        var globalSize = [ceilingDivision(outputExtents[2], tile.rows), lines, lines]
+        let tiles = ceilingDivision(outputExtents[2], tile.rows)
+        let multiplies = problem.taps * problem.groupInputs * tile.rows * tile.columns / width
+        var tilesPerItem = 1
+        // Starting a work-item then takes as long as its products.
+        if multiplies < 1024 {
+            program.defines["TILE_LOOP"] = "1"
+            let mostForBalance = tiles * lines * items / (16 * context.device.computeUnits)
+            tilesPerItem = max(1, min(8192 / max(multiplies, 1), tiles, mostForBalance))
+        }
+        arguments += [.int(panelAxis), .int(tilesPerItem)] + epilogue.arguments
+        var globalSize = [ceilingDivision(tiles, tilesPerItem), lines, lines]
         globalSize[panelAxis] = items
         let launch = KernelLaunch(
             program: program,
