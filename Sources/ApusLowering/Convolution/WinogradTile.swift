@@ -42,7 +42,8 @@ struct WinogradTile: Hashable {
         guard device.executionModel == .workItemTile, problem.storage == .float32, problem.conv.group == 1,
             problem.geometry.kernel == [3, 3], problem.strides3 == [1, 1, 1], problem.dilations3 == [1, 1, 1],
             let largest = try? call.node.attributes.int(winogradTileAttribute),
-            !["winograd", "winograd_weights"].contains(where: { context.tuning.refuses("Conv", "convolution/\($0).cl") })
+            !["winograd", "winograd_weights"].contains(where: { context.tuning.refuses("Conv", "convolution/\($0).cl") }
+            )
         else { return nil }
         let forced = context.tuning.choices["winograd"]?["tile"]
         let estimate = WinogradEstimate(problem, device)
