@@ -1,4 +1,4 @@
-.PHONY: demo test test-full bench format lint setup clean
+.PHONY: demo test test-full bench bundle format lint setup clean
 
 demo:  ## sets up, builds and classifies a picture
 	@Scripts/demo.sh
@@ -12,6 +12,9 @@ test-full:  ## what takes longer: thread sanitizer, fuzzing, comparison with ONN
 bench:  ## measures Apus beside ONNX Runtime, OpenVINO and MNN (BENCH_FLAGS are passed on)
 	@Scripts/bench.sh $(BENCH_FLAGS)
 
+bundle:  ## makes dist/apus-<os>-<arch>.tar.xz, which needs no Swift where it runs
+	@Scripts/bundle.sh
+
 setup:
 	@Scripts/setup.sh
 
@@ -22,4 +25,4 @@ lint:
 	@Scripts/format.sh --lint
 
 clean:
-	rm -rf .build .build-* .cache
+	rm -rf .build .build-* .cache dist

@@ -4,8 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 swift_files() {
-    find Package.swift Sources Tests Plugins Kernels Benchmarks -name '*.swift' \
-        -not -path 'Sources/ApusONNXProto/*' -not -path '*/.build/*' -print0
+    find Package.swift Sources Tests Plugins Kernels Benchmarks Examples -name '*.swift' \
+        -not -path 'Sources/ApusONNXProto/*' -not -path '*/.build*' -print0
 }
 kernel_files() {
     find Kernels -name '*.cl' -print0

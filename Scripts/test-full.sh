@@ -16,6 +16,8 @@ done
 for model in Models/light/*.onnx; do
     .build-test/release/apus compare "$model"
 done
+step "the example server"
+Scripts/check_examples.sh
 step "comparison with ONNX Runtime"
 Scripts/bench.sh --check
 step "thread sanitizer"
