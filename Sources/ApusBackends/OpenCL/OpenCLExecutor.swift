@@ -49,6 +49,9 @@ package final class OpenCLExecutor: Executor {
     /// How often a plan for the shapes of a run was there already, and how often one was made.
     package var planCounts: (hits: Int, misses: Int) { plans.counts }
 
+    /// How many buffers of constants the plans share.
+    package var sharedBufferCount: Int { store.bufferCount }
+
     package func plan(_ inputs: [TensorType]) throws -> Plan? {
         try prepare(graph, part: 0, inputs: inputs.map { .tensor($0, nil) }).plan
     }
@@ -64,7 +67,7 @@ package final class OpenCLExecutor: Executor {
             }
             var planner = PlanBuilder(context: context, fallback: options.fallback)
             if options.guards != nil { planner.guardBytes = GuardBands.byteCount }
-            let plan = try planner.plan(bound)
+            let plan = try planner.plan(bound, sharedConstants: Set(self.graph.constants.keys))
             return try PreparedPlan(plan, openCLDevice, store, builder, guards: options.guards)
         }
     }
