@@ -60,7 +60,12 @@ package struct RunResult: Sendable {
     /// One value for each output of the model.
     package var outputs: [RuntimeValue]
     /// Imported values by name, where the executor observes them.
-    package var observed: [String: RuntimeValue] = [:]
+    package var observed: [String: RuntimeValue]
+
+    package init(outputs: [RuntimeValue], observed: [String: RuntimeValue] = [:]) {
+        self.outputs = outputs
+        self.observed = observed
+    }
 }
 
 /// Runs one model on one device or several; shared by threads.
