@@ -75,9 +75,8 @@ extension Session {
         var settings = ExecutorOptions()
         settings.disabledPasses = options.disabledPasses
         settings.observesValues = observesValues
-        settings.limits.maximumBytes =
-            options.maximumBytes ?? placed.devices.map { $0.openCL?.info.globalMemoryBytes ?? 16 << 30 }.min() ?? 16
-            << 30
+        let memories = placed.devices.compactMap { $0.openCL?.info.globalMemoryBytes }
+        settings.limits.maximumBytes = options.maximumBytes ?? memories.min() ?? 16 << 30
         settings.limits.maximumIterations = options.maximumIterations
         settings.executionModel = options.executionModel
         settings.precision = options.precision.elementType

@@ -26,14 +26,16 @@ import Testing
 
     @Test func stagesComputeInThePrecisionAskedFor() throws {
         let folder = try TemporaryFolder()
-        let path = try folder.write("stage one opencl:0\n /stem/*\n /Relu\nstage two opencl:1\n rest".utf8, "placement")
-        let compared = try apus(
-            ["compare", Paths.digits, "--placement", path, "--precision", "bf16"],
-            environment: basic
-        )
-        #expect(compared.status == 0, "\(compared)")
-        let check = try apus(["check", Paths.digits, "--placement", path, "--precision", "bf16"], environment: basic)
-        #expect(check.output.contains("Cast"), "\(check)")
+        let text = "stage one opencl:0\n /stem/*\n /Relu\nstage two opencl:1\n rest"
+        let path = try folder.write(text.utf8, "placement")
+        let staged = ["--placement", path, "--precision", "bf16"]
+        let run = ["run", Paths.digits, "--image", Paths.picture, "--top", "1"]
+        let answer = try apus(run + staged, environment: basic)
+        #expect(answer.status == 0 && answer.output.contains("1. three"), "\(answer)")
+        let check = try apus(["check", Paths.digits] + staged, environment: basic)
+        #expect(check.status == 0 && check.output.contains("Cast"), "\(check)")
+        let compared = try apus(["compare", Paths.digits] + staged, environment: basic)
+        #expect(compared.status == 1 && compared.error.contains("bf16"), "\(compared)")
     }
 
     @Test func thePlacementIsSavedAndLoaded() throws {
