@@ -8,17 +8,22 @@ public import ApusTensor
 import Dispatch
 import Synchronization
 
-/// A model made ready for one device. Thread-safe: any number of runs may be in flight.
+/// A model made ready for its devices. Thread-safe: any number of runs may be in flight.
+///
+/// On several devices the stages of a model run side by side on different requests: keep as many in flight as there are
+/// devices, or more.
 public final class Session: Sendable {
     /// How a session is made.
     public struct Options: Sendable {
-        /// Where the model runs.
-        public var device: DeviceSelection
+        /// Where the model runs; several devices need a placement that uses them.
+        public var devices: [DeviceSelection]
+        /// How the model is spread over the devices.
+        public var placement: Placement
         /// What happens to operators without a kernel on the device.
         public var fallback: Fallback
         /// Compiler passes to leave out, by name.
         public var disabledPasses: Set<String>
-        /// The largest tensor in bytes; `nil` for the device's memory.
+        /// The largest tensor in bytes; `nil` for the memory of the smallest device.
         public var maximumBytes: Int?
         /// The most iterations of a Loop or Scan.
         public var maximumIterations: Int
@@ -28,6 +33,12 @@ public final class Session: Sendable {
         /// How float32 values between inputs and outputs are stored.
         public var precision = Precision.model
 
+        /// The first of the devices; setting it makes it the only one.
+        public var device: DeviceSelection {
+            get { devices.first ?? .automatic }
+            set { devices = [newValue] }
+        }
+
         /// The defaults suit most programs.
         public init(
             device: DeviceSelection = .automatic,
@@ -36,7 +47,27 @@ public final class Session: Sendable {
             maximumBytes: Int? = nil,
             maximumIterations: Int = 1_000_000
         ) {
-            self.device = device
+            self.init(
+                devices: [device],
+                placement: .single,
+                fallback: fallback,
+                disabledPasses: disabledPasses,
+                maximumBytes: maximumBytes,
+                maximumIterations: maximumIterations
+            )
+        }
+
+        /// Several devices. A placement file names its own devices, and `devices` may stay `[.automatic]`.
+        public init(
+            devices: [DeviceSelection],
+            placement: Placement,
+            fallback: Fallback = .node,
+            disabledPasses: Set<String> = [],
+            maximumBytes: Int? = nil,
+            maximumIterations: Int = 1_000_000
+        ) {
+            self.devices = devices
+            self.placement = placement
             self.fallback = fallback
             self.disabledPasses = disabledPasses
             self.maximumBytes = maximumBytes
@@ -72,15 +103,15 @@ public final class Session: Sendable {
 
     /// The model that runs.
     public let model: Model
-    /// The name of the device that runs the model.
-    public var deviceName: String { executor.device.name }
+    /// The name of the device that runs the model; of several, `opencl:N NAME` each.
+    public var deviceName: String { executor.deviceName }
     package let executor: any Executor
     private let queue = DispatchQueue(label: "apus.session", attributes: .concurrent)
 
     /// Makes a session.
     ///
-    /// - Throws: `ModelError` if a node is unknown or wrong or the precision has nothing to act on, `BackendError` if the
-    ///   device cannot be had.
+    /// - Throws: `ModelError` if a node is unknown or wrong, the precision has nothing to act on or the placement does not
+    ///   fit, `BackendError` if a device cannot be had.
     public convenience init(_ model: Model, options: Options = Options()) throws {
         try self.init(model, options: options, observesValues: false)
     }
@@ -92,22 +123,8 @@ public final class Session: Sendable {
         cache: ProgramCache = .shared
     ) throws {
         self.model = model
-        let device = try options.device.resolve()
-        var settings = ExecutorOptions()
-        settings.disabledPasses = options.disabledPasses
-        settings.observesValues = observesValues
-        settings.limits.maximumBytes = options.maximumBytes ?? device?.info.globalMemoryBytes ?? 16 << 30
-        settings.limits.maximumIterations = options.maximumIterations
-        settings.executionModel = options.executionModel
-        settings.precision = options.precision.elementType
-        settings.fallback = FallbackPolicy(rawValue: options.fallback.rawValue) ?? .node
         do {
-            if let device {
-                let tuning = TuningTable(refusalsOn: device.info, in: cache)
-                executor = try OpenCLExecutor(model.graph, on: device, options: settings, tuning: tuning, cache: cache)
-            } else {
-                executor = try ReferenceExecutor(model.graph, options: settings)
-            }
+            executor = try Self.makeExecutor(model, options, observesValues: observesValues, cache)
         } catch let error as ModelError {
             throw Self.located(error, model)
         }
@@ -175,7 +192,7 @@ public final class Session: Sendable {
         let values = try ordered(inputs)
         let result: RunResult
         do {
-            result = try executor.run(values, options)
+            result = try options.profile.measured(.run, "run") { try executor.run(values, options) }
         } catch let error as ModelError {
             throw Self.located(error, model)
         }

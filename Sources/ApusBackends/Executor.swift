@@ -60,23 +60,39 @@ package struct RunResult: Sendable {
     /// One value for each output of the model.
     package var outputs: [RuntimeValue]
     /// Imported values by name, where the executor observes them.
-    package var observed: [String: RuntimeValue] = [:]
+    package var observed: [String: RuntimeValue]
+
+    package init(outputs: [RuntimeValue], observed: [String: RuntimeValue] = [:]) {
+        self.outputs = outputs
+        self.observed = observed
+    }
 }
 
-/// Runs one model on one device; shared by threads.
+/// Runs one model on one device or several; shared by threads.
 package protocol Executor: Sendable {
-    var device: DeviceInfo { get }
+    /// The names of the devices, for people.
+    var deviceName: String { get }
+    /// The OpenCL devices that hold memory of the model, each once.
+    var openCLDevices: [OpenCLDevice] { get }
     /// The graph as the executor runs it, after the passes that need no shapes.
     var graph: Graph { get }
 
-    /// Binds the model to input types without running it.
+    /// Binds the model to what is known of its inputs without running it.
     ///
-    /// - Returns: the plan up to the first data-dependent shape; `nil` where the executor interprets the graph.
+    /// - Returns: the plan up to the first data-dependent shape; `nil` where the executor interprets the graph, or where
+    ///   each of several devices has a plan of its own.
     /// - Throws: `ModelError`, or `BackendError` from building programs.
-    func plan(_ inputs: [TensorType]) throws -> Plan?
+    func plan(_ inputs: [ValueFact]) throws -> Plan?
 
     /// Runs the model on one value for each graph input, in order.
     ///
     /// - Throws: `ModelError` or `BackendError`.
     func run(_ inputs: [RuntimeValue], _ options: RunOptions) throws -> RunResult
+}
+
+extension Executor {
+    /// Binds the model to input types without running it.
+    package func plan(_ inputs: [TensorType]) throws -> Plan? {
+        try plan(inputs.map { ValueFact($0) })
+    }
 }

@@ -18,6 +18,8 @@ struct BenchCommand: ParsableCommand {
 
     @OptionGroup var limit: TimeoutOption
 
+    @OptionGroup var trace: TraceOption
+
     @Option(help: "Exactly so many runs; otherwise as many as the duration takes, at least 10.")
     var iterations: Int?
 
@@ -67,6 +69,11 @@ struct BenchCommand: ParsableCommand {
         }
     }
 
+    private struct DeviceMemory: Encodable {
+        var device: String
+        var peak_bytes: Int
+    }
+
     private struct Report: Encodable {
         struct Cache: Encodable {
             var hits: Int
@@ -83,6 +90,7 @@ struct BenchCommand: ParsableCommand {
         var streams: Int
         var peak_rss_bytes: Int
         var device_peak_bytes: Int
+        var devices: [DeviceMemory]
         var cache: Cache
         var layers: [LayerReport]?
         var roof: DeviceRoof?
@@ -103,7 +111,9 @@ struct BenchCommand: ParsableCommand {
         progress("measuring")
         let (samples, seconds) = try measure(session, values, deadline)
         let cache = ProgramCache.shared.statistics
-        let device = (session.executor as? OpenCLExecutor)?.openCLDevice
+        let devices = session.executor.openCLDevices.map {
+            DeviceMemory(device: "opencl:\($0.index) \($0.info.name)", peak_bytes: $0.memoryStatistics.peakBytes)
+        }
         var report = Report(
             model: shared.model,
             device: session.deviceName,
@@ -115,19 +125,36 @@ struct BenchCommand: ParsableCommand {
             iterations: samples.count,
             streams: streams,
             peak_rss_bytes: peakResidentBytes(),
-            device_peak_bytes: device?.memoryStatistics.peakBytes ?? 0,
+            device_peak_bytes: devices.reduce(0) { $0 + $1.peak_bytes },
+            devices: devices,
             cache: Report.Cache(hits: cache.hits, misses: cache.misses),
             layers: nil
         )
         let profile = RunProfile()
         let profiledRuns = 10
-        let roof = profileLayers ? try device?.measureRoof() : nil
+        let openCLDevices = session.executor.openCLDevices
+        let roof = profileLayers && openCLDevices.count == 1 ? try openCLDevices[0].measureRoof() : nil
         report.roof = roof
         if profileLayers {
             _ = try session.run(values, RunOptions(deadline: deadline, profile: profile))
             profile.removeAll()
             for _ in 0..<profiledRuns { _ = try session.run(values, RunOptions(deadline: deadline, profile: profile)) }
             report.layers = layerReports(profile.entries, runs: profiledRuns, roof: roof)
+        }
+        if let file = trace.profile {
+            let profile = RunProfile()
+            let streamCount = streams
+            func profiledRuns(_ count: Int) throws {
+                try inParallel(streamCount) { stream in
+                    for _ in stride(from: stream, to: count, by: streamCount) {
+                        _ = try session.run(values, RunOptions(deadline: deadline, profile: profile))
+                    }
+                }
+            }
+            try profiledRuns(streamCount)
+            profile.removeAll()
+            try profiledRuns(max(10, 2 * streamCount))
+            try writeJSON(Trace(profile.entries), to: file)
         }
         if let json = shared.json { try writeJSON(report, to: json) }
         if shared.json == "-" { return }
@@ -147,6 +174,9 @@ struct BenchCommand: ParsableCommand {
             "memory       \(report.peak_rss_bytes >> 20) MiB resident at most, "
                 + "\(report.device_peak_bytes >> 20) MiB of device buffers at most"
         )
+        if devices.count > 1 {
+            for device in devices { print("             \(device.peak_bytes >> 20) MiB on \(device.device)") }
+        }
         if profileLayers {
             print("")
             printLayers(profile.entries, runs: profiledRuns, roof: roof)
@@ -159,29 +189,46 @@ struct BenchCommand: ParsableCommand {
         _ deadline: ContinuousClock.Instant?
     ) throws -> (milliseconds: [Double], seconds: Double) {
         let samples = Mutex<[Double]>([])
-        let failure = Mutex<(any Error)?>(nil)
         let remaining = Atomic<Int>(iterations ?? Int.max)
         let started = ContinuousClock.now
         let end = started + .seconds(duration)
         let limited = iterations != nil
-        DispatchQueue.concurrentPerform(iterations: streams) { _ in
+        try inParallel(streams) { _ in
             var own: [Double] = []
+            defer {
+                let done = own
+                samples.withLock { $0 += done }
+            }
             while remaining.subtract(1, ordering: .relaxed).oldValue > 0 {
                 if !limited, ContinuousClock.now >= end, own.count >= 10 { break }
                 let begin = ContinuousClock.now
-                do {
-                    _ = try session.runBlocking(values, deadline: deadline)
-                } catch {
-                    failure.withLock { $0 = error }
-                    break
-                }
+                _ = try session.runBlocking(values, deadline: deadline)
                 own.append(milliseconds(.now - begin))
             }
-            let done = own
-            samples.withLock { $0 += done }
         }
         let seconds = milliseconds(.now - started) / 1e3
-        if let error = failure.withLock({ $0 }) { throw error }
         return (samples.withLock { $0 }, seconds)
+    }
+
+    /// Calls a closure once on each of several threads and waits for all.
+    ///
+    /// - Throws: what one of the calls throws.
+    private func inParallel(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) throws {
+        let failure = Mutex<(any Error)?>(nil)
+        let ended = DispatchGroup()
+        for index in 0..<count {
+            ended.enter()
+            // Threads of their own: those of a pool are no more than there are cores.
+            Thread.detachNewThread {
+                do {
+                    try body(index)
+                } catch {
+                    failure.withLock { $0 = error }
+                }
+                ended.leave()
+            }
+        }
+        ended.wait()
+        if let error = failure.withLock({ $0 }) { throw error }
     }
 }

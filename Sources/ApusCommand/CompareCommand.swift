@@ -91,6 +91,12 @@ struct CompareCommand: ParsableCommand {
         let found = try session.run(values, RunOptions(deadline: deadline))
         progress("running on the reference")
         let isPrecise = options.precision == .model
+        guard isPrecise || session.stages.isEmpty else {
+            throw ModelError(
+                .unsupported,
+                "compare has no reference in \(shared.precision) for a model in stages; use --placement single"
+            )
+        }
         let graph = isPrecise ? model.graph : session.executor.graph
         let comparison = try judge(model, graph, session.ordered(values), found, deadline)
         var report = Report(

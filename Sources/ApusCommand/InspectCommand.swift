@@ -37,6 +37,8 @@ struct InspectCommand: ParsableCommand {
         var boundOperators: [String: Int]?
         var operations: Int?
         var metadata: [String: String]
+        /// `nil` where the model is not divided.
+        var placement: PlacementReport?
     }
 
     func run() throws {
@@ -59,8 +61,13 @@ struct InspectCommand: ParsableCommand {
         var plan: Plan?
         if let types {
             do {
-                plan = try Session(model, options: try shared.sessionOptions()).plan(types)
-            } catch let error as ModelError {
+                let session = try Session(model, options: try shared.sessionOptions())
+                if let staged = session.executor as? StagedExecutor {
+                    report.placement = try PlacementReport(staged, types)
+                } else {
+                    plan = try session.plan(types)
+                }
+            } catch let error as ModelError where shared.placement == "single" {
                 problem = error
             }
         }
@@ -84,6 +91,11 @@ struct InspectCommand: ParsableCommand {
             )
         }
         if let problem { print("planned     no: \(problem)") }
+        if let placement = report.placement {
+            print("")
+            placement.printLayers()
+            placement.printStages()
+        }
         if launches, let plan {
             printTable(
                 ["node", "kernel", "file", "global size", "local size"],

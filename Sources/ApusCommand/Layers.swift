@@ -26,7 +26,7 @@ func layerReports(_ entries: [RunProfile.Entry], runs: Int, roof: DeviceRoof?) -
         var first: RunProfile.Entry
     }
     var sums: [String: Sum] = [:]
-    for entry in entries {
+    for entry in entries where entry.kind.isLayerWork {
         let key = entry.node + "\u{0}" + entry.operatorType + (entry.node.isEmpty ? entry.name : "")
         var sum = sums[key] ?? Sum(order: sums.count, first: entry)
         sum.nanoseconds += entry.nanoseconds

@@ -15,6 +15,8 @@ struct RunCommand: ParsableCommand {
 
     @OptionGroup var limit: TimeoutOption
 
+    @OptionGroup var trace: TraceOption
+
     @Option(help: ArgumentHelp("A PNG or JPEG picture for the first input.", valueName: "file"))
     var image: String?
 
@@ -83,7 +85,7 @@ struct RunCommand: ParsableCommand {
         let session = try Session(model, options: try shared.sessionOptions())
         _ = try session.ordered(values)
         progress("preparing \(shared.model) for \(session.deviceName)")
-        let profile = profileLayers ? RunProfile() : nil
+        let profile = profileLayers || trace.profile != nil ? RunProfile() : nil
         let deadline = limit.deadline
         if profile != nil { _ = try session.run(values, RunOptions(deadline: deadline, profile: RunProfile())) }
         let started = ContinuousClock.now
@@ -102,6 +104,7 @@ struct RunCommand: ParsableCommand {
         }
         if let top { report.top = try best(top, model, outputs) }
         if let outputDir { try write(outputs, model, to: outputDir) }
+        if let profile, let file = trace.profile { try writeJSON(Trace(profile.entries), to: file) }
         if let json = shared.json { try writeJSON(report, to: json) }
         if shared.json == "-" { return }
         print("device: \(session.deviceName)")
@@ -109,7 +112,7 @@ struct RunCommand: ParsableCommand {
         for (rank, entry) in report.top.enumerated() {
             print("\(rank + 1). \(entry.label ?? "class \(entry.index)")  \(formatted(entry.value, digits: 6))")
         }
-        if let profile {
+        if profileLayers, let profile {
             print("")
             printLayers(profile.entries, runs: 1)
         }

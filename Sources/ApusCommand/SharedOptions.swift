@@ -11,7 +11,12 @@ struct SharedOptions: ParsableArguments {
     @Argument(help: "The ONNX file.")
     var model: String
 
-    @Option(help: "auto, reference, opencl:N, opencl:gpu, opencl:cpu or opencl:NAME (part of a device's name).")
+    @Option(
+        help: """
+            auto, reference, opencl:N, opencl:gpu, opencl:cpu or opencl:NAME (part of a device's name); several, \
+            separated by commas, with a placement that uses them.
+            """
+    )
     var device = "auto"
 
     @Option(help: "What happens to operators without a kernel: node, device or never.")
@@ -20,7 +25,15 @@ struct SharedOptions: ParsableArguments {
     @Flag(help: "The same as --fallback never.")
     var strict = false
 
-    @Option(help: "Where nodes run: single, all on one device.")
+    @Option(
+        help: ArgumentHelp(
+            """
+            Where nodes run: single (all on one device), even or pipeline (one stage a device, of equal time), replicate \
+            (a copy on each device), or a file that names the stages, their devices and layers.
+            """,
+            valueName: "file|name"
+        )
+    )
     var placement = "single"
 
     @Option(help: ArgumentHelp("The kernels of another kind of device: work-item, work-group.", visibility: .hidden))
@@ -68,7 +81,7 @@ struct SharedOptions: ParsableArguments {
     var json: String?
 
     func validate() throws {
-        _ = try sessionOptions()
+        _ = try selections()
         _ = try givenShapes()
         for text in inputs where !text.dropFirst().contains("=") {
             throw ValidationError("--input \(text): expected NAME=FILE")
@@ -84,15 +97,42 @@ struct SharedOptions: ParsableArguments {
         }
     }
 
+    /// The devices, in the order given.
+    ///
     /// - Throws: `ValidationError` for a device selection that cannot be read.
-    func sessionOptions() throws -> Session.Options {
-        guard let selection = DeviceSelection(device) else {
-            throw ValidationError(
-                "\"\(device)\" is no device; use auto, reference, opencl:N, opencl:gpu, opencl:cpu or opencl:NAME"
-            )
+    private func selections() throws -> [DeviceSelection] {
+        try device.split(separator: ",", omittingEmptySubsequences: false).map { text in
+            guard let selection = DeviceSelection(text.trimmingCharacters(in: .whitespaces)) else {
+                throw ValidationError(
+                    "\"\(text)\" is no device; use auto, reference, opencl:N, opencl:gpu, opencl:cpu or opencl:NAME"
+                )
+            }
+            return selection
         }
+    }
+
+    /// How the model is spread over the devices.
+    ///
+    /// - Throws: `ModelError` for a placement that is not there, or a file that cannot be read.
+    private func sessionPlacement() throws -> Session.Placement {
+        switch placement {
+        case "single": return .single
+        case "even", "pipeline": return .even(shapes: try givenShapes())
+        case "replicate": return .replicate
+        case "latency", "split":
+            throw ModelError(
+                .unsupported,
+                "the placement \(placement) is not available yet; use single, even, pipeline, replicate or a file"
+            )
+        default: return .stages(try PlacementFile.load(placement))
+        }
+    }
+
+    /// - Throws: `ValidationError` or `ModelError` for devices or a placement that cannot be read.
+    func sessionOptions() throws -> Session.Options {
         var options = Session.Options(
-            device: selection,
+            devices: try selections(),
+            placement: try sessionPlacement(),
             fallback: strict ? .never : fallback,
             disabledPasses: Set(disabledPasses),
             maximumBytes: maxBytes,
@@ -112,9 +152,7 @@ struct SharedOptions: ParsableArguments {
             // pocl reads these at its first call; the name changed with its version 4.
             for name in ["POCL_MAX_PTHREAD_COUNT", "POCL_CPU_MAX_CU_COUNT"] { setenv(name, String(threads), 1) }
         }
-        guard placement == "single" else {
-            throw ModelError(.unsupported, "the placement \(placement) is not supported; supported is single")
-        }
+        _ = try sessionPlacement()
         guard ["model", "fp32", "bf16", "fp16"].contains(precision) else {
             throw ModelError(
                 .unsupported,

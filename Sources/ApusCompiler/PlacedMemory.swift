@@ -102,15 +102,18 @@ struct PlacedMemory {
                 writers[reference, default: []].append(launch)
             }
         }
+        let plan = PlanIdentity()
         for reference in order {
             var local: [BufferReference: Int] = [:]
             var dependencies: [PackedKey] = []
+            var isOwned = false
             let launches = (writers[reference] ?? []).map { launch in
                 var launch = launch
                 launch.arguments = launch.arguments.map { argument in
                     guard case .tensor(let used, let offset, let bytes, let access) = argument else { return argument }
                     let base = root(used)
                     if isConstant(base) {
+                        if case .value(let id) = base, !assembly.sharedConstants.contains(id) { isOwned = true }
                         return .tensor(base, offset: offset, elementBytes: bytes, access: access)
                     }
                     if local[base] == nil {
@@ -125,7 +128,8 @@ struct PlacedMemory {
                 launches: launches,
                 reference: .scratch(local[reference] ?? 0),
                 byteCount: byteCount(reference),
-                dependencies: dependencies
+                dependencies: dependencies,
+                owner: isOwned || dependencies.contains { $0.owner != nil } ? plan : nil
             )
         }
     }

@@ -14,25 +14,40 @@ package enum BufferLocation: Sendable, Hashable {
     case packed(PackedKey)
 }
 
-/// Identifies a packed buffer by how it is made, so that all plans and sessions of a model share it.
+/// Tells the constants that one plan's binding made from those of other plans.
+package final class PlanIdentity: Sendable {
+    package init() {}
+}
+
+/// Identifies a packed buffer by how it is made, so that all plans of a model share it.
 package final class PackedKey: Sendable, Hashable {
     package let launches: [KernelLaunch]
     package let reference: BufferReference
     package let byteCount: Int
     /// The packed buffers that the launches read, in the order of their tensor arguments.
     package let dependencies: [PackedKey]
+    /// The plan that alone may use the buffer, as it is made from constants that binding added; `nil` where the model's
+    /// own constants suffice. The identities of added values repeat from plan to plan.
+    package let owner: PlanIdentity?
 
-    package init(launches: [KernelLaunch], reference: BufferReference, byteCount: Int, dependencies: [PackedKey]) {
+    package init(
+        launches: [KernelLaunch],
+        reference: BufferReference,
+        byteCount: Int,
+        dependencies: [PackedKey],
+        owner: PlanIdentity? = nil
+    ) {
         self.launches = launches
         self.reference = reference
         self.byteCount = byteCount
         self.dependencies = dependencies
+        self.owner = owner
     }
 
     package static func == (a: PackedKey, b: PackedKey) -> Bool {
         a === b
-            || (a.launches == b.launches && a.reference == b.reference && a.byteCount == b.byteCount
-                && a.dependencies == b.dependencies)
+            || (a.owner === b.owner && a.launches == b.launches && a.reference == b.reference
+                && a.byteCount == b.byteCount && a.dependencies == b.dependencies)
     }
 
     package func hash(into hasher: inout Hasher) {
@@ -40,6 +55,7 @@ package final class PackedKey: Sendable, Hashable {
         hasher.combine(launches.first?.arguments)
         hasher.combine(reference)
         hasher.combine(byteCount)
+        hasher.combine(owner.map { ObjectIdentifier($0) })
     }
 }
 

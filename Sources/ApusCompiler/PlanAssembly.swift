@@ -15,6 +15,7 @@ struct PlanAssembly {
     }
 
     let builder: PlanBuilder
+    let sharedConstants: Set<ValueID>
     var graph: Graph
     var types: [ValueID: TensorType]
     var layouts: [ValueID: Layout] = [:]
@@ -38,8 +39,9 @@ struct PlanAssembly {
         var layout: Layout
     }
 
-    init(_ bound: BoundGraph, builder: PlanBuilder) throws(ModelError) {
+    init(_ bound: BoundGraph, builder: PlanBuilder, sharedConstants: Set<ValueID>) throws(ModelError) {
         self.builder = builder
+        self.sharedConstants = sharedConstants
         graph = bound.graph
         types = bound.types
         cut = bound.cut

@@ -1,5 +1,5 @@
 import ApusDevice
-import ApusGraph
+package import ApusGraph
 package import ApusLowering
 package import ApusOperators
 package import ApusTensor
@@ -37,9 +37,11 @@ package struct PlanBuilder: Sendable {
 
     /// Plans a bound graph.
     ///
+    /// - Parameter sharedConstants: those that are the same in every plan of the model; what is packed from others
+    ///   belongs to this plan alone.
     /// - Throws: `ModelError` with code `unsupported` that lists every node without a kernel, if `fallback` forbids them.
-    package func plan(_ bound: BoundGraph) throws(ModelError) -> Plan {
-        var assembly = try PlanAssembly(bound, builder: self)
+    package func plan(_ bound: BoundGraph, sharedConstants: Set<ValueID>) throws(ModelError) -> Plan {
+        var assembly = try PlanAssembly(bound, builder: self, sharedConstants: sharedConstants)
         try assembly.lowerNodes()
         if fallback != .node {
             let missing = assembly.nodes.filter { $0.hostReason != nil }

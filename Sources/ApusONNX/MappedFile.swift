@@ -1,12 +1,12 @@
-import ApusTensor
+package import ApusTensor
 import Glibc
 
 /// Maps regular files for reading.
-enum MappedFile {
+package enum MappedFile {
     /// Maps a whole file.
     ///
     /// - Throws: `ModelError` with code `invalidFile` if it cannot be opened, is no regular file or is empty.
-    static func map(path: String) throws(ModelError) -> TensorStorage {
+    package static func map(path: String) throws(ModelError) -> TensorStorage {
         guard !path.utf8.contains(0) else { throw ModelError(.invalidFile, "the path holds a NUL byte") }
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw failure("cannot open the file") }

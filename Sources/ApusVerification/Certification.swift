@@ -93,7 +93,7 @@ package struct Certification: Sendable {
         let bound = try ShapeBinder().bind(shapeFree, inputs: types.map { ValueFact($0) })
             .optimized(disabled: Self.disabledPasses)
         let context = LoweringContext(device: device.info.described(as: model), tuning: tuning)
-        return try PlanBuilder(context: context).plan(bound)
+        return try PlanBuilder(context: context).plan(bound, sharedConstants: Set(shapeFree.constants.keys))
     }
 
     private func judge(

@@ -124,7 +124,7 @@ import Testing
         for precision in ["tf32", "int8"] {
             try expectFailure(bench + ["--precision", precision], status: 1, [precision, "fp32, bf16 and fp16"])
         }
-        try expectFailure(bench + ["--placement", "pipeline"], status: 1, ["pipeline", "single"])
+        try expectFailure(bench + ["--placement", "latency"], status: 1, ["latency", "single"])
         #expect(try apus(bench + ["--precision", "fp99"]).status == 64)
         let folder = try TemporaryFolder()
         let path = try folder.write(valuesModel(), "values.onnx")

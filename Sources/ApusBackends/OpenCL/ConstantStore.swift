@@ -8,7 +8,8 @@ import Synchronization
 
 /// The constants of one model on one device: raw where kernels read them so, packed by the load phase otherwise.
 ///
-/// Plans of other shapes share them. A raw constant that only the load phase reads is released when that is done.
+/// Plans of other shapes share them. A raw constant that only the load phase reads is released when that is done, and
+/// what is made from constants of one plan's binding is left to that plan.
 final class ConstantStore: Sendable {
     private struct Contents {
         var raw: [ValueID: Buffer] = [:]
@@ -30,6 +31,9 @@ final class ConstantStore: Sendable {
         self.device = device
         self.constants = constants
     }
+
+    /// How many buffers the plans share.
+    var bufferCount: Int { contents.withLock { $0.raw.count + $0.packed.count } }
 
     /// The buffers that the launches of a plan refer to, all of them filled.
     ///
@@ -64,6 +68,7 @@ final class ConstantStore: Sendable {
         }
         var result: [BufferLocation: Buffer] = [:]
         var local: [ValueID: Buffer] = [:]
+        var made: [PackedKey: Buffer] = [:]
         func raw(_ id: ValueID) throws(BackendError) -> Buffer {
             if let buffer = local[id] ?? contents.raw[id] { return buffer }
             let buffer = try upload(extra[id] ?? constants[id], queue)
@@ -96,12 +101,12 @@ final class ConstantStore: Sendable {
                     case .constant where position == 0 && sliced != nil: continue
                     case .constant(let id): buffers.append(try raw(id))
                     case .packed(let key):
-                        if let buffer = contents.packed[key] {
+                        if let buffer = made[key] ?? contents.packed[key] {
                             buffers.append(buffer)
                             continue
                         }
                         let buffer = try makeBuffer(byteCount: key.byteCount)
-                        contents.packed[key] = buffer
+                        made[key] = buffer
                         buffers.append(buffer)
                     case .arena:
                         throw BackendError(.callFailed, "the load phase refers to the arena", device: device.info.name)
@@ -126,11 +131,12 @@ final class ConstantStore: Sendable {
             switch location {
             case .arena: continue
             case .constant(let id): result[location] = try raw(id)
-            case .packed(let key): result[location] = contents.packed[key]
+            case .packed(let key): result[location] = made[key] ?? contents.packed[key]
             }
         }
         // Other queues will read: that a blocking write has returned only frees the host's memory.
         try queue.finish()
+        for (key, buffer) in made where key.owner == nil { contents.packed[key] = buffer }
         return result
     }
 

@@ -5,6 +5,7 @@ import ApusLowering
 import ApusOpenCL
 import ApusOperators
 import ApusTensor
+import Synchronization
 
 /// One run in flight: its own queue, arena and kernel objects, whose arguments are set once.
 final class ExecutionContext {
@@ -12,6 +13,7 @@ final class ExecutionContext {
     // The plan keeps idle contexts: a strong reference would be a cycle.
     private unowned let prepared: PreparedPlan
     private let queue: Queue
+    private let track: RunProfile.Track
     private let arena: Buffer
     private var kernels: [Kernel] = []
 
@@ -23,6 +25,10 @@ final class ExecutionContext {
         self.prepared = prepared
         isProfiling = profiling
         queue = try prepared.device.makeQueue(profiling: profiling)
+        track = .device(
+            "opencl:\(prepared.device.index) \(prepared.device.info.name)",
+            queue: Self.nextQueue.add(1, ordering: .relaxed).oldValue
+        )
         arena = try prepared.device.makeBuffer(
             byteCount: prepared.plan.arenaBytes + 64,
             guards: prepared.guards,
@@ -34,6 +40,8 @@ final class ExecutionContext {
             kernels.append(try makeKernel(planned, programs, buffers, prepared.device))
         }
     }
+
+    private static let nextQueue = Atomic<Int>(0)
 
     private func buffer(_ location: BufferLocation) throws(BackendError) -> Buffer {
         if case .arena = location { return arena }
@@ -69,13 +77,13 @@ final class ExecutionContext {
         _ limits: EvaluationLimits
     ) throws {
         let plan = prepared.plan
-        var events: [(event: Event, launch: PlannedLaunch)] = []
-        var hostEntries: [RunProfile.Entry] = []
+        var recording = isProfiling ? StepRecording(plan, track) : nil
         var nextKernel = 0
         var sinceFlush = 0
         for step in plan.steps {
             switch step {
             case .launch(let planned):
+                let called = recording == nil ? 0 : RunProfile.now
                 let event = try queue.enqueueKernel(
                     kernels[nextKernel],
                     globalSize: planned.launch.globalSize,
@@ -89,89 +97,35 @@ final class ExecutionContext {
                     try options.checkCancellation()
                     try queue.flush()
                 }
-                if let event { events.append((event, planned)) }
+                if let event { recording?.launched(planned, event, called: called) }
             case .upload(let id):
-                try measured(.upload, id, &hostEntries) { try upload(id, host) }
+                let called = RunProfile.now
+                let event = try upload(id, host)
+                recording?.moved(.upload, id, event, called: called)
             case .download(let id, let name):
                 try options.checkCancellation()
-                if isProfiling { try queue.finish() }
-                try measured(.download, id, &hostEntries) { host[name] = .tensor(try download(id)) }
+                if recording != nil {
+                    let called = RunProfile.now
+                    try queue.finish()
+                    recording?.waited(called: called)
+                }
+                let called = RunProfile.now
+                let (tensor, event) = try download(id)
+                host[name] = .tensor(tensor)
+                recording?.moved(.download, id, event, called: called)
             case .evaluate(let index):
                 try options.checkCancellation()
                 let node = plan.nodes[index]
-                let started = nanoseconds()
+                let called = RunProfile.now
                 try evaluateOnHost(node.node, node.op, plan.graph, &host, limits)
-                hostEntries.append(entry(.host, node.node.operatorType, node, started, nanoseconds()))
+                recording?.evaluated(node, called: called)
             }
         }
+        let called = RunProfile.now
         try queue.finish()
-        if let profile = options.profile {
-            for (event, planned) in events {
-                let times = try event.times()
-                var measured = entry(
-                    .kernel,
-                    planned.launch.kernel,
-                    plan.nodes[planned.node],
-                    times.started,
-                    times.ended
-                )
-                measured.variant = planned.launch.program.variant
-                hostEntries.append(measured)
-            }
-            profile.append(hostEntries)
-        }
+        recording?.waited(called: called)
+        if let recording { options.profile?.append(try recording.entries()) }
     }
-
-    private func measured(
-        _ kind: RunProfile.Kind,
-        _ id: ValueID,
-        _ entries: inout [RunProfile.Entry],
-        _ body: () throws -> Void
-    ) rethrows {
-        guard isProfiling else { return try body() }
-        let started = nanoseconds()
-        try body()
-        entries.append(
-            RunProfile.Entry(
-                kind: kind,
-                name: prepared.plan.graph[id].name,
-                node: "",
-                operatorType: kind.rawValue,
-                started: started,
-                ended: nanoseconds(),
-                operations: 0,
-                bytes: prepared.plan.types[id]?.byteCount ?? 0
-            )
-        )
-    }
-
-    private func entry(
-        _ kind: RunProfile.Kind,
-        _ name: String,
-        _ node: PlannedNode,
-        _ started: UInt64,
-        _ ended: UInt64
-    ) -> RunProfile.Entry {
-        RunProfile.Entry(
-            kind: kind,
-            name: name,
-            node: node.node.name,
-            operatorType: node.node.displayType,
-            started: started,
-            ended: ended,
-            operations: node.cost.operations,
-            bytes: node.cost.bytes
-        )
-    }
-
-    private func nanoseconds() -> UInt64 {
-        let duration = ContinuousClock.now - Self.epoch
-        return UInt64(
-            clamping: duration.components.seconds * 1_000_000_000 + duration.components.attoseconds / 1_000_000_000
-        )
-    }
-
-    private static let epoch = ContinuousClock.now
 
     private func place(_ id: ValueID) throws(BackendError) -> (buffer: Buffer, offset: Int) {
         let location = prepared.plan.locations[id] ?? .arena(0)
@@ -180,20 +134,24 @@ final class ExecutionContext {
     }
 
     /// The value's bytes stay where they are until the run has ended, as `host` keeps the value.
-    private func upload(_ id: ValueID, _ host: [ValueID: RuntimeValue]) throws {
+    private func upload(_ id: ValueID, _ host: [ValueID: RuntimeValue]) throws -> Event? {
         guard case .tensor(let tensor)? = host[id] ?? prepared.plan.graph.constants[id] else {
             throw ModelError(.invalidModel, "the value \"\(prepared.plan.graph[id].name)\" is not a numeric tensor")
         }
         let (buffer, offset) = try place(id)
-        try tensor.withUnsafeBytes { bytes in
-            _ = try queue.enqueueWrite(buffer, offset: offset, from: bytes, blocking: isProfiling)
+        return try tensor.withUnsafeBytes { bytes in
+            try queue.enqueueWrite(buffer, offset: offset, from: bytes, blocking: isProfiling, wantsEvent: isProfiling)
         }
     }
 
-    private func download(_ id: ValueID) throws -> Tensor {
+    private func download(_ id: ValueID) throws -> (tensor: Tensor, event: Event?) {
         let type = prepared.plan.types[id] ?? TensorType(.float32, [])
         let (buffer, offset) = try place(id)
-        return try Tensor(type) { bytes in _ = try queue.enqueueRead(buffer, offset: offset, into: bytes) }
+        var event: Event?
+        let tensor = try Tensor(type) { bytes in
+            event = try queue.enqueueRead(buffer, offset: offset, into: bytes, wantsEvent: isProfiling)
+        }
+        return (tensor, event)
     }
 }
 

@@ -3,7 +3,7 @@ package import ApusDevice
 package import ApusGraph
 import ApusLowering
 package import ApusOpenCL
-import ApusOperators
+package import ApusOperators
 package import ApusTensor
 
 /// Runs one model on one OpenCL device: binds it to the shapes that arrive, keeps the plans, and runs them.
@@ -11,19 +11,24 @@ package final class OpenCLExecutor: Executor {
     package let openCLDevice: OpenCLDevice
     package let graph: Graph
     private let options: ExecutorOptions
+    private let knownInputs: Set<ValueID>
     private let store: ConstantStore
     private let builder: ProgramBuilder
     private let plans: PlanCache
     private let context: LoweringContext
 
-    package var device: DeviceInfo { openCLDevice.info }
+    package var deviceName: String { openCLDevice.info.name }
+
+    package var openCLDevices: [OpenCLDevice] { [openCLDevice] }
 
     /// Runs the passes that need no shapes.
     ///
+    /// - Parameter knownInputs: inputs that hold shape arithmetic: every plan is bound to their values.
     /// - Throws: `ModelError` if a node is unknown or wrong.
     package init(
         _ graph: Graph,
         on device: OpenCLDevice,
+        knownInputs: Set<ValueID> = [],
         options: ExecutorOptions = ExecutorOptions(),
         tuning: TuningTable = TuningTable(),
         cache: ProgramCache = .shared
@@ -32,6 +37,7 @@ package final class OpenCLExecutor: Executor {
         // A refused generated kernel stands for its operator: composed with others it could not be told apart.
         if tuning.refusesGeneratedKernels { options.disabledPasses.formUnion(["epilogue", "pointwise"]) }
         openCLDevice = device
+        self.knownInputs = knownInputs
         self.options = options
         let info = options.executionModel.map { device.info.described(as: $0) } ?? device.info
         context = LoweringContext(device: info, tuning: tuning)
@@ -49,12 +55,32 @@ package final class OpenCLExecutor: Executor {
     /// How often a plan for the shapes of a run was there already, and how often one was made.
     package var planCounts: (hits: Int, misses: Int) { plans.counts }
 
-    package func plan(_ inputs: [TensorType]) throws -> Plan? {
-        try prepare(graph, part: 0, inputs: inputs.map { .tensor($0, nil) }).plan
+    /// How many buffers of constants the plans share.
+    package var sharedBufferCount: Int { store.bufferCount }
+
+    package func plan(_ inputs: [ValueFact]) throws -> Plan? {
+        var known: [ValueID: Tensor] = [:]
+        var facts: [ValueFact] = []
+        for (id, fact) in zip(graph.inputs, inputs) {
+            if let value = boundValue(id, fact.value) { known[id] = value } else { facts.append(fact) }
+        }
+        return try prepare(graph.fixing(known), part: 0, known: known, inputs: facts).plan
     }
 
-    private func prepare(_ graph: Graph, part: Int, inputs: [ValueFact]) throws -> PreparedPlan {
-        try plans.plan(PlanCache.Key(part: part, inputs: inputs.map(\.type))) {
+    /// The value of an input that plans are bound to, `nil` where its type is enough.
+    private func boundValue(_ id: ValueID, _ value: Tensor?) -> Tensor? {
+        guard let value, knownInputs.contains(id), value.byteCount <= ShapeBinder().foldingBytes else { return nil }
+        return value
+    }
+
+    private func prepare(
+        _ graph: Graph,
+        part: Int,
+        known: [ValueID: Tensor],
+        inputs: [ValueFact]
+    ) throws -> PreparedPlan {
+        let values = known.sorted { $0.key < $1.key }.map { PlanCache.KnownValue(id: $0.key, $0.value) }
+        return try plans.plan(PlanCache.Key(part: part, known: values, inputs: inputs.map(\.type))) {
             var bound = try ShapeBinder(limits: options.limits).bind(graph, inputs: inputs)
                 .optimized(disabled: options.disabledPasses, context: PassContext(limits: options.limits))
             if options.observesValues {
@@ -64,7 +90,7 @@ package final class OpenCLExecutor: Executor {
             }
             var planner = PlanBuilder(context: context, fallback: options.fallback)
             if options.guards != nil { planner.guardBytes = GuardBands.byteCount }
-            let plan = try planner.plan(bound)
+            let plan = try planner.plan(bound, sharedConstants: Set(self.graph.constants.keys))
             return try PreparedPlan(plan, openCLDevice, store, builder, guards: options.guards)
         }
     }
@@ -77,8 +103,12 @@ package final class OpenCLExecutor: Executor {
         limits.checkCancellation = { try runOptions.checkCancellation() }
         var values: [ValueID: RuntimeValue] = [:]
         for (id, value) in zip(graph.inputs, inputs) { values[id] = value }
+        var known: [ValueID: Tensor] = [:]
+        for id in knownInputs {
+            if case .tensor(let tensor)? = values[id], let value = boundValue(id, tensor) { known[id] = value }
+        }
         var result = RunResult(outputs: [])
-        var remaining: Graph? = graph
+        var remaining: Graph? = graph.fixing(known)
         var part = 0
         while let current = remaining {
             try runOptions.checkCancellation()
@@ -89,7 +119,7 @@ package final class OpenCLExecutor: Executor {
                 guard case .tensor(let tensor) = value else { return .opaque }
                 return .tensor(tensor.type, nil)
             }
-            let prepared = try prepare(current, part: part, inputs: facts)
+            let prepared = try prepare(current, part: part, known: known, inputs: facts)
             let inputs = values.filter { current.inputs.contains($0.key) }
             let produced = try prepared.withContext(profiling: runOptions.profile != nil) {
                 try $0.run(inputs, runOptions, limits)
@@ -114,6 +144,17 @@ package final class OpenCLExecutor: Executor {
             }
             return value
         }
+        return result
+    }
+}
+
+extension Graph {
+    /// The graph with values in the place of some inputs.
+    fileprivate func fixing(_ values: [ValueID: Tensor]) -> Graph {
+        guard !values.isEmpty else { return self }
+        var result = self
+        result.inputs.removeAll { values[$0] != nil }
+        for (id, value) in values { result.constants[id] = .tensor(value) }
         return result
     }
 }

@@ -1,12 +1,27 @@
+import ApusGraph
 import ApusTensor
 import Synchronization
 
 /// Prepared plans by input types, the least recently used one dropped first.
 final class PlanCache: Sendable {
-    /// Which part of a model a plan covers, and the types it is bound to.
+    /// A value that a plan is bound to.
+    struct KnownValue: Hashable, Sendable {
+        var id: ValueID
+        var type: TensorType
+        var bytes: [UInt8]
+
+        init(id: ValueID, _ tensor: Tensor) {
+            self.id = id
+            type = tensor.type
+            bytes = tensor.withUnsafeBytes { Array($0) }
+        }
+    }
+
+    /// Which part of a model a plan covers, and the values and types it is bound to.
     struct Key: Hashable, Sendable {
         /// 0 for the model itself, 1 for what follows its first cut, and so on.
         var part: Int
+        var known: [KnownValue]
         var inputs: [TensorType?]
     }
 

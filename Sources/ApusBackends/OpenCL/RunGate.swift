@@ -1,11 +1,13 @@
+import ApusDevice
 import ApusOpenCL
 import Glibc
 
 /// Lets runs of one device pass together, and now and then one caller alone.
 ///
-/// pocl 3.1 aborts the process when a program's binary is queried while kernels run.
+/// pocl 3.1 aborts the process when a program's binary is queried while kernels run, hence one gate for all its devices.
 final class RunGate: @unchecked Sendable {
-    private static let gates = OpenCLDevice.all.map { _ in RunGate() }
+    private static let pocl = RunGate()
+    private static let gates = OpenCLDevice.all.map { $0.info.isPocl ? pocl : RunGate() }
 
     /// The gate of a device.
     static func gate(of device: OpenCLDevice) -> RunGate { gates[device.index] }

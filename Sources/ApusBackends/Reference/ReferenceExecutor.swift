@@ -1,7 +1,8 @@
 package import ApusCompiler
-package import ApusDevice
+import ApusDevice
 package import ApusGraph
-import ApusOperators
+package import ApusOpenCL
+package import ApusOperators
 package import ApusTensor
 
 /// Interprets the imported graph with the reference operators; where a precision is asked for, the graph that devices
@@ -10,7 +11,9 @@ package struct ReferenceExecutor: Executor {
     package let graph: Graph
     private let options: ExecutorOptions
 
-    package var device: DeviceInfo { .reference }
+    package var deviceName: String { DeviceInfo.reference.name }
+
+    package var openCLDevices: [OpenCLDevice] { [] }
 
     /// - Throws: `ModelError` that names the first node whose operator is unknown or wrong.
     package init(_ graph: Graph, options: ExecutorOptions = ExecutorOptions()) throws {
@@ -27,8 +30,8 @@ package struct ReferenceExecutor: Executor {
         _ = try GraphInterpreter(self.graph, limits: options.limits)
     }
 
-    package func plan(_ inputs: [TensorType]) throws -> Plan? {
-        _ = try ShapeBinder(limits: options.limits).bind(graph, inputs: inputs.map { ValueFact($0) })
+    package func plan(_ inputs: [ValueFact]) throws -> Plan? {
+        _ = try ShapeBinder(limits: options.limits).bind(graph, inputs: inputs)
         return nil
     }
 
