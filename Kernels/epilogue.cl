@@ -21,7 +21,7 @@
 //     EPILOGUE_SCALAR(e)   const float *e, long e_offset                               AT_SCALAR(e)
 //     EPILOGUE_VALUE(e)    float e                                                     e
 //     TYPED_TENSOR(type, e), _PIXEL, _CHANNEL, _SCALAR   the same for half and ushort (bfloat16), read with LOAD##_HALF
-//         and LOAD##_BFLOAT
+//         and LOAD##_BFLOAT, and in the integer kernels for char and uchar, read with LOAD##_CHAR
 //
 // HAS_BIAS adds `const ELEMENT *bias, long bias_offset` before these; bias[c] is added first.
 // CHANNELS_PADDED: output, tensor and channel operands and bias hold roundup(C, VECTOR) channels that may be read and

@@ -12,10 +12,15 @@ struct LayoutAssignment {
     init(_ graph: Graph, types: [ValueID: TensorType], requests: [LayoutRequests?]) {
         var haloBefore: [ValueID: [Int]] = [:]
         var haloAfter: [ValueID: [Int]] = [:]
+        var haloValues: [ValueID: Int] = [:]
         for (node, request) in zip(graph.nodes, requests) {
             guard let request else { continue }
-            for (id, wanted) in zip(node.inputs, request.inputs) {
+            for (position, (id, wanted)) in zip(node.inputs, request.inputs).enumerated() {
                 guard let id, case .channelsLast(let before, let after) = wanted, let type = types[id] else { continue }
+                let isWanted = before.contains { $0 > 0 } || after.contains { $0 > 0 }
+                let value = request.haloValues[position] ?? 0
+                guard !isWanted || haloValues[id] ?? value == value else { continue }
+                if isWanted { haloValues[id] = value }
                 haloBefore[id] = Self.maximum(haloBefore[id], before, rank: type.rank)
                 haloAfter[id] = Self.maximum(haloAfter[id], after, rank: type.rank)
             }
@@ -29,7 +34,12 @@ struct LayoutAssignment {
                 let wanted = request?.outputs.indices.contains(index) == true ? request?.outputs[index] : .canonical
                 layouts[id] =
                     isChannelsLast(wanted ?? .canonical, node, type, types)
-                    ? .channelsLast(type.shape, haloBefore: haloBefore[id], haloAfter: haloAfter[id])
+                    ? .channelsLast(
+                        type.shape,
+                        haloBefore: haloBefore[id],
+                        haloAfter: haloAfter[id],
+                        haloValue: haloValues[id] ?? 0
+                    )
                     : .canonical(type.shape)
             }
         }
@@ -59,7 +69,7 @@ struct LayoutAssignment {
     }
 
     /// Whether a layout serves a request.
-    static func satisfies(_ layout: Layout, _ request: LayoutRequest, shape: [Int]) -> Bool {
+    static func satisfies(_ layout: Layout, _ request: LayoutRequest, shape: [Int], haloValue: Int) -> Bool {
         switch request {
         case .any: true
         case .canonical: layout.isCanonical(shape)
@@ -67,18 +77,20 @@ struct LayoutAssignment {
             (layout.isChannelsLast || shape.count < 3)
                 && zip(layout.haloBefore, before).allSatisfy { $0 >= $1 }
                 && zip(layout.haloAfter, after).allSatisfy { $0 >= $1 }
+                && (layout.haloValue == haloValue || !(before + after).contains { $0 > 0 })
         }
     }
 
     /// The layout that a copy for a request takes.
-    static func layout(for request: LayoutRequest, shape: [Int]) -> Layout {
+    static func layout(for request: LayoutRequest, shape: [Int], haloValue: Int) -> Layout {
         switch request {
         case .any, .canonical: .canonical(shape)
         case .channelsLast(let before, let after):
             .channelsLast(
                 shape,
                 haloBefore: before.isEmpty ? nil : before,
-                haloAfter: after.isEmpty ? nil : after
+                haloAfter: after.isEmpty ? nil : after,
+                haloValue: haloValue
             )
         }
     }

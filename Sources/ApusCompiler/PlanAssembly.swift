@@ -120,7 +120,12 @@ struct PlanAssembly {
                 var prepared = node
                 for (position, id) in node.inputs.enumerated() {
                     guard let id else { continue }
-                    prepared.inputs[position] = try deviceValue(id, request.inputs[position], node: index)
+                    prepared.inputs[position] = try deviceValue(
+                        id,
+                        request.inputs[position],
+                        haloValue: request.haloValues[position] ?? 0,
+                        node: index
+                    )
                 }
                 let lowered = try lowering.lower(call(prepared, nodes[index].op, canonical: false), builder.context)
                 try checkTrust(lowered, node)
@@ -178,6 +183,7 @@ struct PlanAssembly {
     private mutating func deviceValue(
         _ id: ValueID,
         _ request: LayoutRequest,
+        haloValue: Int = 0,
         node: Int
     ) throws(ModelError) -> ValueID {
         if !onDevice.contains(id) {
@@ -187,8 +193,9 @@ struct PlanAssembly {
         guard let source = operand(id) else {
             throw ModelError(.unsupported, "the operand \"\(graph[id].name)\" is not a numeric tensor")
         }
-        if LayoutAssignment.satisfies(source.layout, request, shape: source.type.shape) { return id }
-        let layout = LayoutAssignment.layout(for: request, shape: source.type.shape)
+        let shape = source.type.shape
+        if LayoutAssignment.satisfies(source.layout, request, shape: shape, haloValue: haloValue) { return id }
+        let layout = LayoutAssignment.layout(for: request, shape: shape, haloValue: haloValue)
         let key = CopyKey(value: id, layout: layout)
         if let copy = copies[key] { return copy }
         let copy = graph.addValue(graph[id].name)

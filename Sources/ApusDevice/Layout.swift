@@ -6,10 +6,12 @@ package struct Layout: Sendable, Hashable {
     package var order: [Int]
     /// The distance in elements between neighbours, by logical axis.
     package var pitches: [Int]
-    /// Elements of zeros that precede the first element, by logical axis.
+    /// Elements of `haloValue` that precede the first element, by logical axis.
     package var haloBefore: [Int]
-    /// Elements of zeros that follow the last element, by logical axis.
+    /// Elements of `haloValue` that follow the last element, by logical axis.
     package var haloAfter: [Int]
+    /// What the halo holds: 0, or the zero point of quantized values.
+    package var haloValue = 0
     /// The first element's place, in elements; not zero with a halo.
     package var offset: Int
     /// The elements that the buffer holds in all.
@@ -24,15 +26,22 @@ package struct Layout: Sendable, Hashable {
     ///
     /// From 16 channels on the pitch is a multiple of 16 elements, so that kernels may move whole vectors, and no multiple
     /// of 2048 bytes where an image has more than one pixel, since a run of them would meet in one set of the L1 cache.
-    package static func channelsLast(_ shape: [Int], haloBefore: [Int]? = nil, haloAfter: [Int]? = nil) -> Layout {
+    package static func channelsLast(
+        _ shape: [Int],
+        haloBefore: [Int]? = nil,
+        haloAfter: [Int]? = nil,
+        haloValue: Int = 0
+    ) -> Layout {
         guard shape.count >= 3 else { return .canonical(shape) }
-        return Layout(
+        var layout = Layout(
             order: [0] + Array(2..<shape.count) + [1],
             shape: shape,
             innermostAlignment: 16,
             haloBefore: haloBefore,
             haloAfter: haloAfter
         )
+        layout.haloValue = layout.hasHalo ? haloValue : 0
+        return layout
     }
 
     private init(
@@ -65,7 +74,7 @@ package struct Layout: Sendable, Hashable {
         allocatedElements = max(pitch, 1)
     }
 
-    /// Whether zeros surround the elements.
+    /// Whether a halo surrounds the elements.
     package var hasHalo: Bool { haloBefore.contains { $0 > 0 } || haloAfter.contains { $0 > 0 } }
 
     /// Whether axis 1 lies innermost (or the rank leaves no choice).

@@ -68,7 +68,8 @@ package enum LayoutRequest: Sendable, Hashable {
     /// Any pitches, any halo.
     case any
     case canonical
-    /// Channels innermost, with at least the given halo of zeros by logical axis (empty: none).
+    /// Channels innermost, with at least the given halo by logical axis (empty: none), of zeros unless
+    /// `LayoutRequests.haloValues` says otherwise.
     case channelsLast(haloBefore: [Int], haloAfter: [Int])
 
     package static var channelsLast: LayoutRequest { .channelsLast(haloBefore: [], haloAfter: []) }
@@ -79,6 +80,8 @@ package struct LayoutRequests: Sendable {
     package var inputs: [LayoutRequest]
     /// For `.any` the output takes the axis order of the first input of its rank.
     package var outputs: [LayoutRequest]
+    /// What the halo of an input holds, by number, where it is not 0.
+    package var haloValues: [Int: Int] = [:]
 
     package init(inputs: [LayoutRequest], outputs: [LayoutRequest]) {
         self.inputs = inputs

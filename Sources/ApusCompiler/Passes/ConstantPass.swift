@@ -11,6 +11,16 @@ extension GraphPass {
         var folding = ConstantFolding(context: context)
         return try folding.fold(graph)
     }
+
+    /// The same as long as `quantization` needs to see where quantized constants come from.
+    static let constantsBesideQuantized = GraphPass(
+        name: constants.name,
+        summary: constants.summary
+    ) { graph, context throws(ModelError) in
+        var folding = ConstantFolding(context: context)
+        folding.keepsDequantizations = true
+        return try folding.fold(graph)
+    }
 }
 
 /// Constant folding with what is left of its budget.
@@ -18,6 +28,7 @@ private struct ConstantFolding {
     let context: PassContext
     var bytesLeft: Int
     var operationsLeft: Int
+    var keepsDequantizations = false
 
     /// Results above this size that are also much larger than their operands stay nodes: they are cheaper to make
     /// than to keep.
@@ -58,6 +69,7 @@ private struct ConstantFolding {
     }
 
     private mutating func evaluate(_ node: Node, _ graph: Graph) -> [RuntimeValue]? {
+        if keepsDequantizations, node.displayType == "DequantizeLinear" { return nil }
         guard node.attributes.subgraphs.isEmpty, !Self.randomOperators.contains(node.operatorType) else { return nil }
         var inputs: [RuntimeValue?] = []
         for id in node.inputs {

@@ -61,6 +61,8 @@ struct GraphEditor {
         }
     }
 
+    mutating func addValue(_ name: String) -> ValueID { graph.addValue(name) }
+
     mutating func addConstant(_ name: String, _ tensor: Tensor) -> ValueID {
         graph.addConstant(name, .tensor(tensor))
     }

@@ -11,7 +11,8 @@ package struct PassPipeline: Sendable {
 
     /// The passes that need no shapes: once a model.
     package static let shapeFree = PassPipeline(
-        folding + [.identity, .transpose, .identity, .pad, .batchNormalization, .deadCode]
+        [.shape, .constantsBesideQuantized, .controlFlow, .constantsBesideQuantized, .identity, .quantization]
+            + [.constants, .transpose, .identity, .pad, .batchNormalization, .deadCode]
     )
 
     /// The passes that need no shapes, for a model that is run in a precision of its own: see `GraphPass.precision`.

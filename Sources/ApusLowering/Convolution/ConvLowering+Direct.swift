@@ -34,8 +34,7 @@ extension ConvLowering {
         let tile = WorkItemTile.best(
             rows: lines == 1 ? outputExtents[2] / max(output.batch, 1) : outputExtents[2],
             columns: problem.groupOutputs,
-            vectorWidth: width,
-            holdsScalar: usesPairs
+            vectorWidth: width
         )
         let panels = ceilingDivision(problem.groupOutputs, tile.columns)
         let items = problem.conv.group * panels

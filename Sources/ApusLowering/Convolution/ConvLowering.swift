@@ -52,12 +52,20 @@ struct ConvolutionProblem {
 
     init(_ call: OperatorCall) throws(ModelError) {
         guard let conv = call.anchor as? Conv else { throw ModelError(.invalidModel, "the operator is not Conv") }
+        let bias = call.anchorInputs.count > 2 ? call.inputs[2] : nil
+        try self.init(conv, call, bias: bias, storage: call.storage())
+    }
+
+    /// A convolution of the first input by the second.
+    ///
+    /// - Parameter storage: what the operands hold; kernels of bytes do not ask for it.
+    init(_ conv: Conv, _ call: OperatorCall, bias: Operand?, storage: ElementStorage) throws(ModelError) {
         self.conv = conv
         input = try SpatialOperand(call.input(0))
         weights = try call.input(1)
-        bias = call.anchorInputs.count > 2 ? call.inputs[2] : nil
+        self.bias = bias
         output = try SpatialOperand(call.output(0))
-        storage = try call.storage()
+        self.storage = storage
         geometry = try conv.geometry(input: input.operand.type.shape, weight: weights.type.shape)
     }
 

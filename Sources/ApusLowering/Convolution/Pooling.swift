@@ -23,6 +23,13 @@ package enum PoolingLowering: OperatorLowering {
         }
         let input = try call.input(0)
         let output = try call.output(0)
+        if input.type.elementType.isByte, pooling.kind == .maximum, call.epilogue == nil,
+            call.outputs.compactMap({ $0 }).count == 1, (3...5).contains(input.type.rank),
+            input.layout.pitches[1] == 1, output.layout.pitches[1] == 1
+        {
+            let geometry = try pooling.geometry(input: input.type.shape).extended(to: 3)
+            return try IntegerPoolingLowering.lowerMaximum(input, output, geometry, context)
+        }
         guard call.outputs.compactMap({ $0 }).count == 1 else {
             throw ModelError(.unsupported, "no pooling kernel with indices")
         }

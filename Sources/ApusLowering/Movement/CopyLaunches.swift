@@ -69,7 +69,7 @@ package func fillLaunches(
     try pointwiseLaunches(.constant(value), inputs: [], output: target, shape: shape, order: order, context)
 }
 
-/// The kernel calls that write zeros around the elements of a value; none without a halo.
+/// The kernel calls that write the halo around the elements of a value; none without a halo.
 ///
 /// Padding between the channels of a halo pixel and the next is written as well, that of other pixels is not.
 package func haloLaunches(for operand: Operand, _ context: LoweringContext) -> [KernelLaunch] {
@@ -100,7 +100,9 @@ package func haloLaunches(for operand: Operand, _ context: LoweringContext) -> [
             kernel: "movement_halo",
             arguments: [
                 .tensor(.value(operand.id), offset: 0, elementBytes: operand.elementBytes, access: .readWrite)
-            ] + (sizes + columns).map { KernelArgument.int($0) } + [.int(rows), .int(split.unitsPerItem)],
+            ] + (sizes + columns).map { KernelArgument.int($0) } + [
+                .int(rows), .int(split.unitsPerItem), .int(layout.haloValue),
+            ],
             globalSize: split.globalSize,
             localSize: split.localSize
         )

@@ -48,13 +48,15 @@ package struct EpilogueSource: Sendable, Hashable {
     ///   - bias: one element a channel, of the output's type, added before the epilogue.
     ///   - isPadded: whether the output's channels may be written up to a multiple of 16; the operands decide as well.
     ///   - coordinates: `[n, c, spatial...]` unless given.
+    ///   - bytes: whether the kernel reads operands of bytes and stores bytes, both as float32 in between.
     /// - Throws: `ModelError` with code `unsupported`, where the formula needs other arithmetic than float32, or an
     ///   operand is neither broadcast nor contiguous along the channels.
     package init(
         _ call: OperatorCall,
         bias: Operand? = nil,
         isPadded: Bool = false,
-        coordinates: Coordinates? = nil
+        coordinates: Coordinates? = nil,
+        bytes: Bool = false
     ) throws(ModelError) {
         let output = try call.output(0)
         let coordinates = coordinates ?? .channels(rank: output.type.rank)
@@ -67,10 +69,11 @@ package struct EpilogueSource: Sendable, Hashable {
         }
         defer { if isPadded { defines["CHANNELS_PADDED"] = "1" } }
         guard let epilogue = call.epilogue else { return }
-        _ = try ElementStorage(output.type.elementType)
+        if !(bytes && output.type.elementType.isByte) { _ = try ElementStorage(output.type.elementType) }
         var names = [ExpressionPrinter.Value(text: "v", type: try KernelScalar(.float32))]
         var parameters = ""
-        let expression = try epilogue.expression.computedInFloat32()
+        let expression =
+            try bytes ? epilogue.expression.overFloat32() : epilogue.expression.computedInFloat32()
         let used = Set(expression.usedInputs)
         for (index, operand) in call.epilogueInputs.enumerated() {
             let name = "e\(index)"
@@ -78,7 +81,7 @@ package struct EpilogueSource: Sendable, Hashable {
                 names.append(ExpressionPrinter.Value(text: "0.0f", type: try KernelScalar(.float32)))
                 continue
             }
-            let stored = try ElementStorage(operand.type.elementType).names
+            let stored = try Self.names(operand.type.elementType, bytes: bytes)
             if operand.type.elementCount == 1, let value = operand.value, let number = try value.doubles().first {
                 parameters += " EPILOGUE_VALUE(\(name))"
                 arguments.append(.float(Float(number)))
@@ -118,9 +121,19 @@ package struct EpilogueSource: Sendable, Hashable {
             }
             names.append(ExpressionPrinter.Value(text: "((T)(\(place)))", type: try KernelScalar(.float32)))
         }
-        if expression.isLongInline { defines["EPILOGUE_LOOP"] = "1" }
+        if expression.isLongInline, !bytes || !expression.isShortArithmetic { defines["EPILOGUE_LOOP"] = "1" }
+        var printed = expression
+        if bytes, expression.isShortArithmetic {
+            var numbers: [Double] = []
+            printed = expression.withNumbersAsOperands(from: names.count, &numbers)
+            for (index, number) in numbers.enumerated() {
+                parameters += " EPILOGUE_VALUE(k\(index))"
+                arguments.append(.float(Float(number)))
+                names.append(ExpressionPrinter.Value(text: "((T)(k\(index)))", type: try KernelScalar(.float32)))
+            }
+        }
         var printer = ExpressionPrinter(form: .generic, inputs: names)
-        let result = try printer.print(expression, as: .float32)
+        let result = try printer.print(printed, as: .float32)
         guard result.type.elementType == .float32 else {
             throw ModelError(.unsupported, "the epilogue gives \(result.type.elementType), not float32")
         }
@@ -130,6 +143,33 @@ package struct EpilogueSource: Sendable, Hashable {
             #define EPILOGUE(T, LOAD, v, n, d, y, x, c) { \(body) }
 
             """
+    }
+
+    /// The epilogue of an integer kernel: as instructions where they do all of it, else as text.
+    ///
+    /// - Throws: `ModelError` as `init` does.
+    init(
+        _ call: OperatorCall,
+        _ operands: IntegerOperands,
+        isPadded: Bool = false,
+        coordinates: Coordinates? = nil,
+        _ context: LoweringContext
+    ) throws(ModelError) {
+        try self.init(call, isPadded: isPadded, coordinates: coordinates, bytes: true)
+        guard let requantization = operands.requantization(call, context) else { return }
+        generated = ""
+        arguments = requantization.arguments
+        defines["EPILOGUE_LOOP"] = nil
+        defines.merge(requantization.defines) { $1 }
+    }
+
+    /// The suffix of the loads, and the type of an element in OpenCL C.
+    private static func names(
+        _ type: ElementType,
+        bytes: Bool
+    ) throws(ModelError) -> (suffix: String, element: String) {
+        if bytes, type.isByte { return ("_CHAR", type == .int8 ? "char" : "uchar") }
+        return try ElementStorage(type).names
     }
 
     /// The distances along n, d, y and x; where x has extent 1 that of the axis around it, so that x may stand for it.

@@ -70,6 +70,8 @@ struct ExpressionPrinter {
         case .constant(let number):
             let type = try KernelScalar(type)
             return Value(text: try constant(number, type), type: type)
+        case .unary(.round, let a) where a.isBoundedForRounding:
+            value = rounded(try print(a, as: type))
         case .unary(let function, let a): value = try unary(function, print(a, as: type))
         case .cast(let target, let a): value = try cast(print(a, as: .float32), KernelScalar(target))
         case .binary(.power, let a, let b):
@@ -179,6 +181,14 @@ struct ExpressionPrinter {
     private func wrapped(_ text: String, _ type: KernelScalar) -> String {
         guard type.isNarrowInteger else { return text }
         return "convert_int\(lanesSuffix)(convert_\(type.storage)\(lanesSuffix)(\(text)))"
+    }
+
+    /// The nearest integer of a number below 2^22, ties to even: the sum with 1.5 * 2^23 has no bits for a fraction.
+    private func rounded(_ a: Value) -> Value {
+        guard a.type.compute == "float" else {
+            return Value(text: a.type.isFloat ? "rint(\(a.text))" : a.text, type: a.type)
+        }
+        return Value(text: "((\(a.text) + 12582912.0f) - 12582912.0f)", type: a.type)
     }
 
     private func unary(_ function: UnaryFunction, _ a: Value) throws(ModelError) -> Value {
@@ -388,5 +398,15 @@ struct ExpressionPrinter {
         let infinite = "copysign((float\(lanesSuffix))(INFINITY), \(value))"
         let large = choose(mask("fabs(\(value)) >= 65520.0f", float32), infinite, finite, float32)
         return choose(mask("isnan(\(value))", float32), value, large, float32)
+    }
+}
+
+extension PointwiseExpression {
+    /// Whether constant bounds keep the formula below 2^21.
+    var isBoundedForRounding: Bool {
+        guard case .binary(.minimum, .binary(.maximum, _, .constant(let low)), .constant(let high)) = self else {
+            return false
+        }
+        return low >= -0x1p21 && low <= high && high <= 0x1p21
     }
 }

@@ -67,7 +67,7 @@ package struct BitCast: Operator {
 }
 
 /// How casts treat values that narrow floating-point types cannot hold.
-private struct CastConversion: Sendable {
+struct CastConversion: Sendable {
     let saturates: Bool
     let rounding: PowerOfTwoScale.Rounding
 
@@ -78,6 +78,12 @@ private struct CastConversion: Sendable {
             throw ModelError(.invalidModel, "round_mode is \"\(name)\", expected up, down or nearest")
         }
         self.rounding = rounding
+    }
+
+    /// Saturating or not, everything else by default.
+    init(saturates: Bool) {
+        self.saturates = saturates
+        rounding = .up
     }
 
     func isDefault(for target: ElementType) -> Bool {

@@ -1,0 +1,84 @@
+// Direct convolution of channels-last bytes with int32 sums, 1 to 3 spatial axes: one work-item computes MR
+// neighbouring pixels of one output row x NR output channels. A matrix product is a 1x1 convolution of a single row.
+//
+// input    element (n, d, y, x, c) at input_offset + n * input_pitch_n + d * input_pitch_d + y * input_pitch_h +
+//          x * input_pitch_w + c; the offset points at the first pixel that the window of output pixel 0 touches
+//          (interior pixel 0 minus the pads), and every pixel that a window touches is readable: the halo holds the
+//          zero point of the input.
+// weights  packed by integer_pack: [group][panel][kd][kh][kw][ceil(group_inputs / 4)][NR] quads, offset a multiple of
+//          16.
+// parameters   from integer_parameters: [group][panel][3][NR].
+// output   addressed like the input; offset of interior pixel 0.
+// group_inputs, group_outputs   channels of one group. output_d, _h, _w: output extents; output_w >= MR.
+// A row of kernel columns that are adjacent in memory may be passed as kernel_w = 1, group_inputs = kernel_w * channels
+// (weights packed so). A 1x1 convolution with stride 1 whose pixels are evenly spaced may be passed as a single row.
+// Fewer axes: extents and kernel 1, pitch 0.
+//
+// Global size, local size (1, 1, 1): dimension 0 = ceil(output_w / MR); dimension panel_axis (1 or 2) = groups *
+// ceil(group_outputs / NR); the other of 1 and 2 = batch * output_d * output_h.
+//
+// The last tile of a row is shifted to end at output_w; its pixels are stored once, so an epilogue operand may be the
+// output itself.
+// Tunables and results: microkernel/integer.cl; epilogue: epilogue.cl.
+#include "microkernel/integer.cl"
+
+#define INTEGER_A(r) (a + (r)*step)
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+integer_convolution(__global const uchar *input, long input_offset, int input_pitch_n, int input_pitch_d,
+                    int input_pitch_h, int input_pitch_w, __global const int *weights, long weights_offset,
+                    __global const int *parameters, long parameters_offset, __global OUTPUT *output, long output_offset,
+                    int output_pitch_n, int output_pitch_d, int output_pitch_h, int output_pitch_w, int output_d,
+                    int output_h, int output_w, int group_inputs, int group_outputs, int kernel_d, int kernel_h,
+                    int kernel_w, int stride_d, int stride_h, int stride_w, int dilation_d, int dilation_h,
+                    int dilation_w, int panel_axis REQUANTIZE_ARGUMENTS EPILOGUE_ARGUMENTS) {
+    const int item = get_global_id(panel_axis);
+    const int line = get_global_id(3 - panel_axis);
+    const int tile = get_global_id(0);
+    const int panels = (group_outputs + NR - 1) / NR;
+    const int group = item / panels, panel = item - group * panels;
+    const int plane = line / output_h, y = line - plane * output_h;
+    const int n = plane / output_d, d = plane - n * output_d;
+    const int x = min(tile * MR, output_w - MR);
+    const int quads = (group_inputs + 3) / 4, tail = group_inputs % 4;
+
+    __global const uchar *origin = input + input_offset + (long)n * input_pitch_n +
+                                   (long)(d * stride_d) * input_pitch_d + (long)(y * stride_h) * input_pitch_h +
+                                   (long)(x * stride_w) * input_pitch_w + group * group_inputs;
+    __global const int *b = weights + weights_offset + (long)item * ((long)kernel_d * kernel_h * kernel_w * quads * NR);
+    const long step = (long)stride_w * input_pitch_w;
+    const long jump_w = (long)dilation_w * input_pitch_w;
+
+    INTEGER_START(parameters + parameters_offset + (long)item * (3 * NR))
+    for (int kd = 0; kd < kernel_d; ++kd) {
+        for (int kh = 0; kh < kernel_h; ++kh) {
+            __global const uchar *line_a =
+                origin + (long)(kd * dilation_d) * input_pitch_d + (long)(kh * dilation_h) * input_pitch_h;
+            for (int kw = 0; kw < kernel_w; ++kw) {
+                __global const uchar *a = line_a + kw * jump_w;
+                int k = 0;
+                for (; k + 8 <= group_inputs; k += 8) {
+                    INTEGER_STEP(b)
+                    a += 4;
+                    INTEGER_STEP(b + NR)
+                    a += 4;
+                    b += 2 * NR;
+                }
+                for (; k + 4 <= group_inputs; k += 4) {
+                    INTEGER_STEP(b)
+                    a += 4;
+                    b += NR;
+                }
+                if (tail > 0) {
+                    INTEGER_STEP_TAIL(b, tail)
+                    b += NR;
+                }
+            }
+        }
+    }
+
+    const int c = group * group_outputs + panel * NR;
+    __global OUTPUT *out = output + output_offset + (long)n * output_pitch_n + (long)d * output_pitch_d +
+                           (long)y * output_pitch_h + (long)x * output_pitch_w + c;
+    INTEGER_STORE(out, output_pitch_w, tile * MR - x, MR, group_outputs - panel * NR, n, d, y, x, c)
+}

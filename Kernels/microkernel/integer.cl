@@ -1,0 +1,213 @@
+// The register tile of the integer work-item kernels: MR rows x NR channels of int32 sums in named variables.
+//
+// Activations are bytes, read in quads along the axis that is summed; signed ones (X_SIGNED) are moved by 128, so that
+// products are of unsigned by signed bytes. Weights are quads of signed bytes, packed [quad][NR] by integer_pack.
+//
+// INTEGER_START(p) declares the sums s_R_J with the biases of the panel at p: rows of NR ints, namely biases,
+// multipliers (the bits of floats) and zero points of the weights. INTEGER_STEP(b) adds the quads at INTEGER_A(R) times
+// NR quads of weights at b; INTEGER_STEP_TAIL(b, n) the n < 4 bytes there. INTEGER_STORE(...) turns sums into results,
+// applies the epilogue and stores.
+//
+// Results: float(sum) * multiplier, then the epilogue, stored as OUTPUT (char, uchar or float) to whose range the
+// epilogue has clamped; SUMS_ONLY stores the int32 sums. REQUANTIZE (with VNNI) instead of an epilogue: the int
+// argument requantize_zero is added to the nearest integer and the sum saturated; results must stay below 2^31.
+// Tunables: MR, NR, VECTOR as in microkernel/tile.cl; W_ZERO: the zero points of the weights are not all 0 (one more
+// sum a row). VNNI: x86 assembly (AVX-512 VNNI), for compilers that take it, with VECTOR 16.
+#include "microkernel/tile.cl"
+
+#define INTV CONCATENATE(int, VECTOR)
+#define CONVERT_FLOATS CONCATENATE(convert_float, VECTOR)
+#define CONVERT_INTS CONCATENATE(convert_int, VECTOR)
+#define LOAD_VECTOR_CHAR(p) CONVERT_FLOATS(CONCATENATE(vload, VECTOR)(0, p))
+#define LOAD_LANE_CHAR(p) ((float)*(p))
+
+#ifndef OUTPUT
+#define OUTPUT int
+#endif
+#ifdef X_SIGNED
+#define MOVED(quad) ((quad) ^ (int)0x80808080)
+#else
+#define MOVED(quad) (quad)
+#endif
+#define QUAD(p) MOVED(as_int(vload4(0, p)))
+
+// The first n < 4 bytes at p as a quad; the others are not read.
+int integer_tail(__global const uchar *p, int n) {
+    int quad = p[0];
+    if (n > 1)
+        quad |= (int)p[1] << 8;
+    if (n > 2)
+        quad |= (int)p[2] << 16;
+    return MOVED(quad);
+}
+
+#ifdef VNNI
+#define WEIGHTS_ONE(r, j) const INTV w_##j = LOAD_VECTOR(tile_w + j * VECTOR);
+#define QUADS_OF(r) INTV x_##r = (INTV)(QUAD(INTEGER_A(r)));
+#define TAILS_OF(r) INTV x_##r = (INTV)(integer_tail(INTEGER_A(r), tile_n));
+#define DOT(sum, x, w) __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(w));
+#define DOT_ONE(r, j) DOT(s_##r##_##j, x_##r, w_##j)
+#define DOT_ONES(r, ones) DOT(t_##r, x_##r, ones)
+#else
+#define WEIGHTS_ONE(r, j)                                                                                              \
+    const INTV w_##j = LOAD_VECTOR(tile_w + j * VECTOR);                                                               \
+    const INTV w0_##j = (w_##j << 24) >> 24, w1_##j = (w_##j << 16) >> 24, w2_##j = (w_##j << 8) >> 24,                \
+               w3_##j = w_##j >> 24;
+#define BYTES_OF(r, quad)                                                                                              \
+    const int x_##r = (quad);                                                                                          \
+    const INTV x0_##r = (INTV)(x_##r & 255), x1_##r = (INTV)((x_##r >> 8) & 255),                                      \
+               x2_##r = (INTV)((x_##r >> 16) & 255), x3_##r = (INTV)((x_##r >> 24) & 255);
+#define QUADS_OF(r) BYTES_OF(r, QUAD(INTEGER_A(r)))
+#define TAILS_OF(r) BYTES_OF(r, integer_tail(INTEGER_A(r), tile_n))
+#define DOT_ONE(r, j) s_##r##_##j += x0_##r * w0_##j + x1_##r * w1_##j + x2_##r * w2_##j + x3_##r * w3_##j;
+#define DOT_ONES(r, ones)                                                                                              \
+    t_##r += x0_##r * (ones & 1) + x1_##r * ((ones >> 8) & 1) + x2_##r * ((ones >> 16) & 1) + x3_##r * (ones >> 24);
+#endif
+
+#ifdef W_ZERO
+#define ROW_SUM_ZERO(r) INTV t_##r = (INTV)(0);
+#define ROW_SUM(r, ones) DOT_ONES(r, ones)
+#define ROW_SUM_TAKEN(r, j) sums -= t_##r * LOAD_VECTOR(tile_p + 2 * NR + j * VECTOR);
+#else
+#define ROW_SUM_ZERO(r)
+#define ROW_SUM(r, ones)
+#define ROW_SUM_TAKEN(r, j)
+#endif
+
+#define START_ONE(r, j) INTV s_##r##_##j = LOAD_VECTOR(tile_p + j * VECTOR);
+#define START_ROW(r)                                                                                                   \
+    ROW_SUM_ZERO(r)                                                                                                    \
+    COLUMNS_OF(START_ONE, r)
+#define INTEGER_START(p)                                                                                               \
+    __global const int *tile_p = (p);                                                                                  \
+    ROWS(START_ROW)
+
+#define DOT_ROW(r)                                                                                                     \
+    QUADS_OF(r)                                                                                                        \
+    COLUMNS_OF(DOT_ONE, r)                                                                                             \
+    ROW_SUM(r, ones)
+#define DOT_ROW_TAIL(r)                                                                                                \
+    TAILS_OF(r)                                                                                                        \
+    COLUMNS_OF(DOT_ONE, r)                                                                                             \
+    ROW_SUM(r, ones)
+#define INTEGER_STEP(b)                                                                                                \
+    {                                                                                                                  \
+        __global const int *tile_w = (b);                                                                              \
+        const INTV ones = (INTV)(0x01010101);                                                                          \
+        COLUMNS_OF(WEIGHTS_ONE, 0)                                                                                     \
+        ROWS(DOT_ROW)                                                                                                  \
+    }
+#define INTEGER_STEP_TAIL(b, n)                                                                                        \
+    {                                                                                                                  \
+        __global const int *tile_w = (b);                                                                              \
+        const int tile_n = (n);                                                                                        \
+        const INTV ones = (INTV)(0x01010101 >> (32 - 8 * tile_n));                                                     \
+        COLUMNS_OF(WEIGHTS_ONE, 0)                                                                                     \
+        ROWS(DOT_ROW_TAIL)                                                                                             \
+    }
+
+#ifdef REQUANTIZE
+#define REQUANTIZE_ARGUMENTS , int requantize_zero
+#else
+#define REQUANTIZE_ARGUMENTS
+#endif
+
+#define CONVERT_OUTPUT(v) CONCATENATE(CONCATENATE(convert_, OUTPUT), VECTOR)(v)
+#ifdef SUMS_ONLY
+#define RESULT_VECTOR(c) CONCATENATE(vstore, VECTOR)(sums, 0, p);
+#define RESULT_LANE(c) *p = sum;
+#elif defined(REQUANTIZE)
+#ifdef OUTPUT_SIGNED
+#define SATURATED(bytes, q) __asm__("vpmovsdb %1, %0" : "=v"(bytes) : "v"(q));
+#define SATURATED_LANE(q) convert_char_sat(q)
+#else
+#define SATURATED(bytes, q) __asm__("vpmovusdb %1, %0" : "=v"(bytes) : "v"(max(q, (INTV)(0))));
+#define SATURATED_LANE(q) convert_uchar_sat(q)
+#endif
+#define RESULT_VECTOR(c)                                                                                               \
+    const FLOATV v = CONVERT_FLOATS(sums) * LOAD_VECTOR((__global const float *)(tile_p + NR + (c)));                  \
+    INTV q;                                                                                                            \
+    __asm__("vcvtps2dq %1, %0" : "=v"(q) : "v"(v));                                                                    \
+    q += requantize_zero;                                                                                              \
+    CONCATENATE(OUTPUT, VECTOR) bytes;                                                                                 \
+    SATURATED(bytes, q)                                                                                                \
+    CONCATENATE(vstore, VECTOR)(bytes, 0, p);
+#define RESULT_LANE(c)                                                                                                 \
+    const float v = (float)sum * ((__global const float *)tile_p)[NR + (c)];                                           \
+    *p = SATURATED_LANE((int)rint(v) + requantize_zero);
+#else
+#ifdef OUTPUT_FLOAT
+#define STORE_RESULT(v, p) STORE_VECTOR(v, p)
+#define STORE_RESULT_LANE(v, p) *(p) = (v)
+#else
+#define STORE_RESULT(v, p) CONCATENATE(vstore, VECTOR)(CONVERT_OUTPUT(CONVERT_INTS(v)), 0, p)
+#define STORE_RESULT_LANE(v, p) *(p) = (OUTPUT)(int)(v)
+#endif
+#define RESULT_VECTOR(c)                                                                                               \
+    FLOATV v = CONVERT_FLOATS(sums) * LOAD_VECTOR((__global const float *)(tile_p + NR + (c)));                        \
+    EPILOGUE_ALL(FLOATV, LOAD_VECTOR, v, tile_n, tile_d, tile_y, tile_x + row, tile_c + (c))                           \
+    STORE_RESULT(v, p);
+#define RESULT_LANE(c)                                                                                                 \
+    float v = (float)sum * ((__global const float *)tile_p)[NR + (c)];                                                 \
+    EPILOGUE_ALL(float, LOAD_LANE, v, tile_n, tile_d, tile_y, tile_x + row, tile_c + (c))                              \
+    STORE_RESULT_LANE(v, p);
+#endif
+
+#define RESULT_ONE(r, j)                                                                                               \
+    if (j * VECTOR < tile_valid) {                                                                                     \
+        const int row = r;                                                                                             \
+        __global OUTPUT *p = tile_out + (long)(r)*tile_pitch + j * VECTOR;                                             \
+        INTV sums = s_##r##_##j;                                                                                       \
+        ROW_SUM_TAKEN(r, j)                                                                                            \
+        RESULT_VECTOR(j *VECTOR)                                                                                       \
+    }
+#define RESULT_ROW(r)                                                                                                  \
+    if (r >= tile_first && r < tile_end) {                                                                             \
+        COLUMNS_OF(RESULT_ONE, r)                                                                                      \
+    }
+#define SPILL_SUM(r, j)                                                                                                \
+    {                                                                                                                  \
+        INTV sums = s_##r##_##j;                                                                                       \
+        ROW_SUM_TAKEN(r, j)                                                                                            \
+        CONCATENATE(vstore, VECTOR)(sums, 0, tile_sums + r * NR + j * VECTOR);                                         \
+    }
+#define SPILL_SUMS(r) COLUMNS_OF(SPILL_SUM, r)
+#define INTEGER_STORE_LANES                                                                                            \
+    {                                                                                                                  \
+        int tile_sums[MR * NR];                                                                                        \
+        ROWS(SPILL_SUMS)                                                                                               \
+        for (int row = tile_first; row < tile_end; ++row) {                                                            \
+            __global OUTPUT *line = tile_out + (long)row * tile_pitch;                                                 \
+            int j = 0;                                                                                                 \
+            for (; j + VECTOR <= tile_valid; j += VECTOR) {                                                            \
+                __global OUTPUT *p = line + j;                                                                         \
+                const INTV sums = LOAD_VECTOR(tile_sums + row * NR + j);                                               \
+                RESULT_VECTOR(j)                                                                                       \
+            }                                                                                                          \
+            for (; j < tile_valid; ++j) {                                                                              \
+                __global OUTPUT *p = line + j;                                                                         \
+                const int sum = tile_sums[row * NR + j];                                                               \
+                RESULT_LANE(j)                                                                                         \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+// Stores rows first ..< end and the first `valid` channels of the tile whose row 0 is output element (n, d, y, x, c) at
+// `out`; rows are `pitch` elements apart.
+#ifdef EPILOGUE_LOOP
+#define INTEGER_STORE_ALL INTEGER_STORE_LANES
+#else
+#define INTEGER_STORE_ALL                                                                                              \
+    if (tile_valid % VECTOR == 0) {                                                                                    \
+        ROWS(RESULT_ROW)                                                                                               \
+    } else                                                                                                             \
+        INTEGER_STORE_LANES
+#endif
+#define INTEGER_STORE(out, pitch, first, end, valid, n, d, y, x, c)                                                    \
+    {                                                                                                                  \
+        __global OUTPUT *tile_out = (out);                                                                             \
+        const long tile_pitch = (pitch);                                                                               \
+        const int tile_first = (first), tile_end = (end), tile_valid = TILE_VALID(valid);                              \
+        const int tile_n = (n), tile_d = (d), tile_y = (y), tile_x = (x), tile_c = (c);                                \
+        INTEGER_STORE_ALL                                                                                              \
+    }

@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+"""Makes Models/digits/digits-int8.onnx: the demo network with ONNX Runtime's static quantization in Q/DQ form.
+
+Calibrates with the images that the network was trained on. Needs onnx, onnxruntime and scikit-learn (Models/README.md).
+"""
+
+import pathlib
+import sys
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "Benchmarks" / "peers"))
+
+SEED = 1
+HELD_OUT = 360
+
+
+def main():
+    from quantize import quantize
+
+    folder = ROOT / "Models" / "digits"
+    data = load_digits()
+    training = np.random.RandomState(SEED).permutation(len(data.target))[HELD_OUT:]
+    scaled = data.images / 16
+    mean = round(float(scaled[training].mean()), 4)
+    std = round(float(scaled[training].std()), 4)
+    images = ((scaled[training] - mean) / std).astype(np.float32)[:, None]
+    quantize(folder / "digits.onnx", folder / "digits-int8.onnx", [{"image": image[None]} for image in images])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+/// The lowerings of the quantization operators by ONNX name; `apus.` marks internal operators.
+package let quantizationLowerings: [(String, any OperatorLowering.Type)] = [
+    ("QuantizeLinear", LinearQuantizationLowering.self),
+    ("DequantizeLinear", LinearQuantizationLowering.self),
+    ("ConvInteger", IntegerConvolutionLowering.self),
+    ("MatMulInteger", IntegerProductLowering.self),
+    ("apus.QuantizedConv", IntegerConvolutionLowering.self),
+    ("apus.QuantizedGlobalAveragePool", IntegerPoolingLowering.self),
+    ("apus.QuantizedMatMul", IntegerProductLowering.self),
+]

@@ -1,0 +1,64 @@
+import Apus
+import ApusBackends
+import ApusCompiler
+import ApusGraph
+import ApusOpenCL
+import ApusOperators
+import ApusTensor
+import Foundation
+import Testing
+
+/// The demo network with uint8 activations and int8 weights, a scale for each channel.
+@Suite struct QuantizedDigitsTests {
+    private static func load() throws -> Model { try Model.load(Networks.folder + "/digits/digits-int8.onnx") }
+
+    @Test func classesAreRight() throws {
+        let digits = try Digits()
+        let inputs: [String: RuntimeValue] = ["image": .tensor(digits.images)]
+        let found = try classes(openCLSession(Self.load()).answer(inputs))
+        let right = zip(found, digits.labels).count { $0 == Int($1) }
+        #expect(Double(right) / Double(digits.labels.count) > 0.965, "\(right) of \(digits.labels.count) are right")
+    }
+
+    @Test func everyNodeRunsOnTheDevice() throws {
+        let graph = try Self.load().graph
+        let executor = try OpenCLExecutor(graph, on: OpenCLDevice.all[0])
+        let plan = try #require(try executor.plan([TensorType(.float32, [1, 1, 8, 8])]))
+        #expect(plan.hostNodes.map(\.node.name) == [])
+        let operators = plan.graph.nodes.map(\.displayType)
+        #expect(operators.filter { $0 == "apus.QuantizedConv" }.count == 5)
+        #expect(!operators.contains("QuantizeLinear") && !operators.contains("Conv") && !operators.contains("Add"))
+    }
+
+    @Test(arguments: OpenCLDevice.all.indices)
+    func bytesAreThoseOfTheReference(device: Int) throws {
+        let digits = try Digits()
+        var graph = try PassPipeline.shapeFree.run(Self.load().graph)
+        let bytes = graph.nodes.filter { node in
+            if case .cast(let type, _)? = node.epilogue?.expression { type == .uint8 } else { false }
+        }.compactMap { $0.outputs[0] }
+        #expect(bytes.count >= 7)
+        graph.outputs = bytes
+        graph = graph.removingDeadCode()
+        for count in [1, 5] {
+            let inputs = try [#require(digits.input(count)["image"])]
+            let expected = try GraphInterpreter(graph).run(inputs)
+            let found = try OpenCLExecutor(graph, on: OpenCLDevice.all[device]).run(inputs, RunOptions()).outputs
+            for (a, b) in zip(found, expected) {
+                let (x, y) = (try a.tensor(), try b.tensor())
+                #expect(x.type == y.type && x.type.elementType == .uint8)
+                #expect(try x.integers() == y.integers())
+            }
+        }
+    }
+
+    @Test func withoutThePassTheModelComputesInFloats() throws {
+        let digits = try Digits()
+        let inputs = try digits.input(4)
+        var options = Session.Options(device: .openCL(0))
+        options.disabledPasses = ["quantization"]
+        let plain = try Session(Self.load(), options: options).answer(inputs).array(of: Float.self)
+        let folded = try openCLSession(Self.load()).answer(inputs).array(of: Float.self)
+        for (a, b) in zip(plain, folded) { #expect(abs(a - b) < 0.05) }
+    }
+}
