@@ -129,8 +129,8 @@ let package = Package(
         tests(
             "Apus",
             [
-                "ApusONNX", "ApusVerification", "ApusOperatorSuite", "ApusBackends", "ApusLowering", "ApusOperators",
-                "ApusGraph", "ApusTensor", "ApusDevice", "ApusOpenCL",
+                "ApusONNX", "ApusVerification", "ApusOperatorSuite", "ApusBackends", "ApusCompiler", "ApusLowering",
+                "ApusOperators", "ApusGraph", "ApusTensor", "ApusDevice", "ApusOpenCL",
             ]
         ),
         tests(
