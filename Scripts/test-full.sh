@@ -10,9 +10,11 @@ step() {
 
 Scripts/test.sh
 step "every layer of every network against the reference"
-for network in digits resnet18 resnet50 mobilenet_v2 efficientnet_b0 vgg16; do
+for network in digits resnet18 resnet50 mobilenet_v2 efficientnet_b0 vgg16 vit_b_16; do
     .build-test/release/apus compare "Models/$network/$network.onnx"
 done
+.build-test/release/apus compare Models/minilm/minilm.onnx --shape input_ids=2x16 --shape attention_mask=2x16 \
+    --shape token_type_ids=2x16
 for model in Models/light/*.onnx; do
     .build-test/release/apus compare "$model"
 done

@@ -1,92 +1,103 @@
-// Matrix product C[M, N] = A[M, K] * B[K, N] over a two-level batch (n, d): one work-item computes MR rows x NR
-// columns.
+// Matrix product C[M, N] = A[M, K] * B[K, N] over a two-level batch (n, d): one work-item computes rows_per_item rows x
+// NR columns, MR rows at a time and what is left by fewer.
 //
 // a        A at a_offset + n * a_pitch_n + d * a_pitch_d; its element (m, k) by mode:
 //            (default)     m * a_pitch + k
-//            A_TRANSPOSED  k * a_pitch + m
 //            A_PACKED      packed by gemm_pack (width MR): [ceil(M / MR)][K][MR], a_pitch unused
-//          Row pitches of a multiple of 4096 bytes, or few cache sets away from it, evict each other: pad or pack.
-// b        B at b_offset + n * b_pitch_n + d * b_pitch_d; batch pitch 0 shares it.
-//            (default)     packed by gemm_pack (width NR): [ceil(N / NR)][K][NR], offset a multiple of 16, b_pitch
-//            unused B_ROWS        element (k, n) at k * b_pitch + n; roundup(N, NR) columns must be readable, of any
-//            value
+// b        B at b_offset + n * b_pitch_n + d * b_pitch_d, packed by gemm_pack (width NR): [ceil(N / NR)][K][NR]; batch
+//          pitch 0 shares it.
 // c        element (m, n) at c_offset + n * c_pitch_n + d * c_pitch_d + m * c_pitch + n; may not alias a or b.
-// batch_inner   extent of d. rows = M (>= MR unless A_PACKED), columns = N, depth = K.
+// batch_inner   extent of d. rows = M, columns = N, depth = K. rows_per_item is a multiple of MR.
+// ahead    with PREFETCH: elements of the next panel of B to ask for in four steps of K.
 //
-// Global size, local size (1, 1, 1): dimension 0 = ceil(M / MR); dimension panel_axis (1 or 2) = ceil(N / NR); the
-// other of 1 and 2 = batch (n * batch_inner + d). panel_axis 2 suits a shared B, 1 a B of its own for each batch item.
+// Global size, local size (1, 1, 1): dimension 0 = ceil(M / rows_per_item); dimension panel_axis (1 or 2) = ceil(N /
+// NR); the other of 1 and 2 = batch (n * batch_inner + d). panel_axis 2 suits a shared B, 1 a B of its own for each
+// batch item.
 //
-// Unless A_PACKED the last tile is shifted to end at M; rows are stored once. Alpha, beta and C of ONNX Gemm are the
-// epilogue, in which x is the row and c the column.
-// Tunables: MR, NR, VECTOR (microkernel/tile.cl); epilogue: epilogue.cl.
+// Alpha, beta and C of ONNX Gemm are the epilogue, in which x is the row and c the column.
+// Tunables: MR, NR, VECTOR (microkernel/tile.cl), PREFETCH for compilers of the GCC family; epilogue: epilogue.cl.
 #include "microkernel/tile.cl"
 
-#if defined(A_PACKED)
+#ifdef A_PACKED
+enum { packed_width = MR };
 #define TILE_A(r) a[r]
-#define A_STEP MR
-#elif defined(A_TRANSPOSED)
-#define TILE_A(r) a[r]
-#define A_STEP a_pitch
+#define A_STEP packed_width
 #else
 #define TILE_A(r) a[(long)(r)*a_pitch]
 #define A_STEP 1
 #endif
 
-#ifdef B_ROWS
-#define B_STEP b_pitch
+#ifdef PREFETCH
+#define ASK_AHEAD                                                                                                      \
+    __builtin_prefetch((const void *)(size_t)next, 0, 2);                                                              \
+    next += ahead;
 #else
-#define B_STEP NR
+#define ASK_AHEAD
 #endif
+
+// Rows x ..< x + MR of the panel.
+#define PRODUCT(STORE)                                                                                                 \
+    {                                                                                                                  \
+        __global const float *a = first_a + (long)x * A_ROW;                                                           \
+        __global const float *b = panel_b;                                                                             \
+        TILE_ZERO                                                                                                      \
+        int k = 0;                                                                                                     \
+        for (; k + 4 <= depth; k += 4) {                                                                               \
+            ASK_AHEAD                                                                                                  \
+            TILE_STEP(b)                                                                                               \
+            a += A_STEP;                                                                                               \
+            TILE_STEP(b + NR)                                                                                          \
+            a += A_STEP;                                                                                               \
+            TILE_STEP(b + 2 * NR)                                                                                      \
+            a += A_STEP;                                                                                               \
+            TILE_STEP(b + 3 * NR)                                                                                      \
+            a += A_STEP;                                                                                               \
+            b += 4 * NR;                                                                                               \
+        }                                                                                                              \
+        for (; k < depth; ++k) {                                                                                       \
+            TILE_STEP(b)                                                                                               \
+            a += A_STEP;                                                                                               \
+            b += NR;                                                                                                   \
+        }                                                                                                              \
+        STORE(out + (long)x * c_pitch, c_pitch, 0, min(MR, end - x), columns - c, n, d, 0, x, c)                       \
+    }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm_packed(__global const float *matrix_a, long a_offset, int a_pitch_n, int a_pitch_d, int a_pitch,
-            __global const float *matrix_b, long b_offset, int b_pitch_n, int b_pitch_d, int b_pitch,
-            __global ELEMENT *matrix_c, long c_offset, int c_pitch_n, int c_pitch_d, int c_pitch, int batch_inner,
-            int rows, int columns, int depth, int panel_axis BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
+            __global const float *matrix_b, long b_offset, int b_pitch_n, int b_pitch_d, __global ELEMENT *matrix_c,
+            long c_offset, int c_pitch_n, int c_pitch_d, int c_pitch, int batch_inner, int rows, int columns, int depth,
+            int rows_per_item, int ahead, int panel_axis BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
     const int panel = get_global_id(panel_axis);
     const int batch = get_global_id(3 - panel_axis);
-    const int tile = get_global_id(0);
     const int n = batch / batch_inner, d = batch - n * batch_inner;
-
-    __global const float *a = matrix_a + a_offset + (long)n * a_pitch_n + (long)d * a_pitch_d;
-    __global const float *b = matrix_b + b_offset + (long)n * b_pitch_n + (long)d * b_pitch_d;
-#ifdef A_PACKED
-    const int x = tile * MR, first = 0, end = min(MR, rows - x);
-    a += (long)x * depth;
-#else
-    const int x = min(tile * MR, rows - MR), first = tile * MR - x, end = MR;
-#ifdef A_TRANSPOSED
-    a += x;
-#else
-    a += (long)x * a_pitch;
-#endif
-#endif
-#ifdef B_ROWS
-    b += panel * NR;
-#else
-    b += (long)panel * NR * depth;
-#endif
-
-    TILE_ZERO
-    int k = 0;
-    for (; k + 4 <= depth; k += 4) {
-        TILE_STEP(b)
-        a += A_STEP;
-        TILE_STEP(b + B_STEP)
-        a += A_STEP;
-        TILE_STEP(b + 2 * B_STEP)
-        a += A_STEP;
-        TILE_STEP(b + 3 * B_STEP)
-        a += A_STEP;
-        b += 4 * B_STEP;
-    }
-    for (; k < depth; ++k) {
-        TILE_STEP(b)
-        a += A_STEP;
-        b += B_STEP;
-    }
-
     const int c = panel * NR;
-    __global ELEMENT *out = matrix_c + c_offset + (long)n * c_pitch_n + (long)d * c_pitch_d + (long)x * c_pitch + c;
-    TILE_STORE(out, c_pitch, first, end, columns - c, n, d, 0, x, c)
+    __global const float *first_a = matrix_a + a_offset + (long)n * a_pitch_n + (long)d * a_pitch_d;
+    __global const float *panel_b =
+        matrix_b + b_offset + (long)n * b_pitch_n + (long)d * b_pitch_d + (long)panel * NR * depth;
+    __global ELEMENT *out = matrix_c + c_offset + (long)n * c_pitch_n + (long)d * c_pitch_d + c;
+    int x = (int)get_global_id(0) * rows_per_item;
+    const int end = min(x + rows_per_item, rows);
+#ifdef PREFETCH
+    __global const float *next =
+        panel_b + (c + NR < columns ? (long)NR * depth : 0) + (long)(x / MR) * (depth / 4) * ahead;
+#endif
+#ifdef A_PACKED
+#define A_ROW depth
+    for (; x < end; x += MR)
+        PRODUCT(TILE_STORE)
+#else
+#define A_ROW a_pitch
+    for (; x + MR <= end; x += MR)
+        PRODUCT(TILE_STORE)
+#if MR > 4
+#undef MR
+#define MR 4
+    for (; x + MR <= end; x += MR)
+        PRODUCT(TILE_STORE_LOOP)
+#endif
+#undef MR
+#define MR 1
+    for (; x < end; ++x)
+        PRODUCT(TILE_STORE_LOOP)
+#endif
 }

@@ -141,7 +141,7 @@
 #endif
 
 // Stores rows first ..< end and the first `valid` channels of the tile whose row 0 is output element (n, d, y, x, c) at
-// `out`; rows are `pitch` elements apart.
+// `out`; rows are `pitch` elements apart. TILE_STORE_LOOP is the shorter text of the two.
 #ifdef EPILOGUE_LOOP
 #define TILE_STORE_ALL TILE_STORE_LANES
 #else
@@ -151,11 +151,15 @@
     } else                                                                                                             \
         TILE_STORE_LANES
 #endif
-#define TILE_STORE(out, pitch, first, end, valid, n, d, y, x, c)                                                       \
+#define TILE_STORE_BY(ALL, out, pitch, first, end, valid, n, d, y, x, c)                                               \
     {                                                                                                                  \
         __global ELEMENT *tile_out = (out);                                                                            \
         const long tile_pitch = (pitch);                                                                               \
         const int tile_first = (first), tile_end = (end), tile_valid = TILE_VALID(valid);                              \
         const int tile_n = (n), tile_d = (d), tile_y = (y), tile_x = (x), tile_c = (c);                                \
-        TILE_STORE_ALL                                                                                                 \
+        ALL                                                                                                            \
     }
+#define TILE_STORE(out, pitch, first, end, valid, n, d, y, x, c)                                                       \
+    TILE_STORE_BY(TILE_STORE_ALL, out, pitch, first, end, valid, n, d, y, x, c)
+#define TILE_STORE_LOOP(out, pitch, first, end, valid, n, d, y, x, c)                                                  \
+    TILE_STORE_BY(TILE_STORE_LANES, out, pitch, first, end, valid, n, d, y, x, c)

@@ -7,7 +7,7 @@ package struct LoweringTable: Sendable {
     /// Every lowering of the engine, by ONNX name; `apus.` marks internal operators.
     package static let standard = LoweringTable(families: [
         pointwiseLowerings, movementLowerings, reductionLowerings, contractionLowerings, convolutionLowerings,
-        normalizationLowerings, poolingLowerings, quantizationLowerings,
+        normalizationLowerings, poolingLowerings, attentionLowerings, quantizationLowerings,
     ])
 
     private init(families: [[(String, any OperatorLowering.Type)]]) {

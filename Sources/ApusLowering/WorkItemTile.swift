@@ -37,6 +37,17 @@ struct WorkItemTile: Hashable {
         return candidates.min { cost($0) < cost($1) } ?? candidates[0]
     }
 
+    /// The tile for matrices of any number of rows: the panels that waste least of the columns, then the fewest loads.
+    static func matrix(columns: Int, vectorWidth: Int) -> WorkItemTile {
+        let shapes = vectorWidth >= 16 ? [(8, 3), (14, 2), (6, 4), (14, 1)] : [(4, 3), (6, 2), (12, 1)]
+        func cost(_ rows: Int, _ vectors: Int) -> Double {
+            let panels = ceilingDivision(columns, vectors * vectorWidth)
+            return Double(panels) * (Double(rows * vectors) + 0.1 * Double(rows) + 0.3 * Double(vectors)) / Double(rows)
+        }
+        let best = shapes.min { cost($0.0, $0.1) < cost($1.0, $1.1) } ?? shapes[0]
+        return WorkItemTile(rows: best.0, columns: best.1 * vectorWidth, vectorWidth: vectorWidth)
+    }
+
     /// Accumulators and weights must fit the registers; AVX-512 multiplies by a scalar in memory, before it a register
     /// holds the scalar.
     static func maximumRows(_ vectors: Int, _ vectorWidth: Int) -> Int {

@@ -2,7 +2,7 @@ import ApusGraph
 import ApusTensor
 
 /// The cases of the contraction operators.
-package let contractionCases: [OperatorCase] = matMulCases + gemmCases
+package let contractionCases: [OperatorCase] = matMulCases + gemmCases + einsumCases
 
 /// Sums of more than 500 products in float32 lose about half a bit for each doubling.
 private let longSum = 5e-6
@@ -144,4 +144,32 @@ private let gemmCases: [OperatorCase] = [
         extra: [.uniform([5, 11])],
         epilogue: .unary(.tanh, .input(0) + .input(1))
     ),
+]
+
+private func einsum(
+    _ equation: String,
+    _ shapes: [Int]...,
+    type: ElementType = .float32,
+    range: ClosedRange<Double> = -1...1,
+    tolerance: Double = 1e-6
+) -> OperatorCase {
+    OperatorCase(
+        "Einsum",
+        "\(equation) \(type)",
+        attributes: ["equation": .string(Array(equation.utf8))],
+        inputs: shapes.map { .uniform($0, type, in: range) },
+        tolerance: tolerance
+    )
+}
+
+private let einsumCases: [OperatorCase] = [
+    einsum("bij, bjk -> bik", [2, 5, 7], [2, 7, 3]),
+    einsum("bhqd,bhkd->bhqk", [2, 3, 5, 4], [2, 3, 7, 4]),
+    einsum("i,i", [13], [13]),
+    einsum("ij->ji", [5, 7]),
+    einsum("ij->i", [5, 7]),
+    einsum("...ii->...i", [3, 5, 5]),
+    einsum("...ij,...jk", [4, 1, 3, 5], [2, 5, 2]),
+    einsum("a,b,c->abc", [3], [5], [2]),
+    einsum("ij,jk->ik", [3, 4], [4, 5], type: .int32, range: -9...9, tolerance: 0),
 ]

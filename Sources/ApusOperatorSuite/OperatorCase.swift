@@ -57,5 +57,5 @@ package struct OperatorCase: Sendable, CustomStringConvertible {
 package enum OperatorSuite {
     package static let cases: [OperatorCase] =
         pointwiseCases + shapeCases + reductionCases + contractionCases + convolutionCases + normalizationCases
-        + controlFlowCases + halfCases + quantizationCases
+        + attentionCases + cacheCases + controlFlowCases + halfCases + quantizationCases
 }

@@ -16,7 +16,7 @@ package struct OperatorTable: Sendable {
     /// Every operator of the engine.
     package static let standard = OperatorTable(families: [
         pointwiseOperators, shapeOperators, reductionOperators, contractionOperators, convolutionOperators,
-        normalizationOperators, controlFlowOperators, quantizationOperators,
+        normalizationOperators, attentionOperators, controlFlowOperators, quantizationOperators,
     ])
 
     private init(families: [[(String, any Operator.Type)]]) {
@@ -24,7 +24,10 @@ package struct OperatorTable: Sendable {
             $0[Key(domain: $1.key, name: $1.value)] = PointwiseNode.self
         }
         for (name, type) in internalQuantizationOperators { types[Key(domain: "apus", name: name)] = type }
-        for (name, type) in families.joined() { types[Key(domain: "", name: name)] = type }
+        for (name, type) in families.joined() {
+            let isInternal = name.hasPrefix("apus.")
+            types[Key(domain: isInternal ? "apus" : "", name: String(name.dropFirst(isInternal ? 5 : 0)))] = type
+        }
         self.types = types
     }
 

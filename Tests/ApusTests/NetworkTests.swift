@@ -11,7 +11,7 @@ import Testing
     @Test(
         arguments: [
             ("resnet18", 1), ("resnet18", 2), ("mobilenet_v2", 1), ("mobilenet_v2", 2), ("efficientnet_b0", 1),
-            ("efficientnet_b0", 2), ("resnet50", 1), ("vgg16", 1),
+            ("efficientnet_b0", 2), ("resnet50", 1), ("vgg16", 1), ("vit_b_16", 1),
         ]
     )
     func agreesWithONNXRuntime(_ name: String, _ batch: Int) throws {

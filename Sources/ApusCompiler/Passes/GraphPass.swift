@@ -67,12 +67,10 @@ package struct PassContext: Sendable {
     /// Operators whose kernels have registers full of results: the best place for a formula.
     static let contractions: Set<String> = ["Conv", "ConvTranspose", "Gemm", "MatMul"]
 
+    /// The further operators whose kernels apply a formula to their results.
     private static let others: Set<String> = [
         "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "LpPool", "GlobalLpPool",
-        "BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization",
-        "RMSNormalization", "Softmax", "LogSoftmax",
-        "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum",
-        "ReduceLogSumExp", "ReduceSumSquare",
+        "BatchNormalization",
     ]
 }
 

@@ -12,7 +12,7 @@ package struct PassPipeline: Sendable {
     /// The passes that need no shapes: once a model.
     package static let shapeFree = PassPipeline(
         [.shape, .constantsBesideQuantized, .controlFlow, .constantsBesideQuantized, .identity, .quantization]
-            + [.constants, .transpose, .identity, .pad, .batchNormalization, .deadCode]
+            + [.constants, .transpose, .identity, .pad, .batchNormalization, .layerNormalization, .gelu, .deadCode]
     )
 
     /// The passes that need no shapes, for a model that is run in a precision of its own: see `GraphPass.precision`.
@@ -22,8 +22,8 @@ package struct PassPipeline: Sendable {
 
     /// The passes over bound shapes: once a plan, with `PassContext.types`.
     package static let bound = PassPipeline(
-        folding + [.identity, .transpose, .identity, .pad, .batchNormalization, .deadCode]
-            + [.epilogue, .pointwise, .epilogue, .deadCode, .winograd]
+        folding + [.einsum, .identity, .transpose, .identity, .pad, .batchNormalization, .layerNormalization, .gelu]
+            + [.attention, .deadCode] + [.epilogue, .pointwise, .epilogue, .deadCode, .winograd]
     )
 
     private static let folding: [GraphPass] = [.shape, .constants, .controlFlow, .constants]

@@ -103,28 +103,33 @@ struct MatrixProblem {
             return
         }
         rows = leftShape[leftShape.count - 2]
-        let space = IterationSpace(
-            shape: batchShape,
-            order: Array(batchShape.indices),
-            pitches: [leftPitches, rightPitches, outputPitches]
-        )
         coordinates = .matrix(rank: output.type.rank)
-        if space.extents.count == 2, batchShape.count == 2 {
+        var extents = batchShape
+        var pitches = [leftPitches, rightPitches, outputPitches]
+        if batchShape.count == 2 {
+            // Not merged: an operand of the epilogue may repeat along one of the two.
             coordinates.outer = [[0], [1], [], [2]]
-        } else if space.extents.count != 1 {
-            throw ModelError(.unsupported, "no kernel for a batch of \(space.extents.count) axes that cannot be merged")
+        } else {
+            let space = IterationSpace(shape: batchShape, order: Array(batchShape.indices), pitches: pitches)
+            guard space.extents.count == 1 else {
+                throw ModelError(
+                    .unsupported,
+                    "no kernel for a batch of \(space.extents.count) axes that cannot be merged"
+                )
+            }
+            (extents, pitches) = (space.extents, space.pitches)
         }
         func two(_ values: [Int], _ missing: Int) -> [Int] {
             values + [Int](repeating: missing, count: 2 - values.count)
         }
-        batch = two(space.extents, 1)
+        batch = two(extents, 1)
         func view(_ operand: Operand, _ index: Int) -> MatrixView {
             let rank = operand.type.rank
             return MatrixView(
                 operand: operand,
                 rowPitch: operand.layout.pitches[rank - 2],
                 columnPitch: operand.layout.pitches[rank - 1],
-                batchPitches: two(space.pitches[index], 0)
+                batchPitches: two(pitches[index], 0)
             )
         }
         a = view(left, 0)

@@ -32,12 +32,8 @@ enum MatrixProductLowering: OperatorLowering {
         _ context: LoweringContext
     ) throws(ModelError) -> LoweredNode {
         let batches = problem.batch[0] * problem.batch[1]
-        // Rows of a Gemm are a batch: few rows must not pay for a tall tile.
-        let tile = WorkItemTile.best(
-            rows: problem.call.anchor is Gemm ? 4 : 14,
-            columns: problem.columns,
-            vectorWidth: context.device.vectorWidth
-        )
+        let device = context.device
+        let tile = WorkItemTile.matrix(columns: problem.columns, vectorWidth: device.vectorWidth)
         let panels = ceilingDivision(problem.columns, tile.columns)
         var launches: [KernelLaunch] = []
         var scratch: [Int] = []
@@ -50,37 +46,56 @@ enum MatrixProductLowering: OperatorLowering {
             depth: problem.depth,
             extent: problem.columns,
             width: tile.columns,
-            device: context.device,
+            device: device,
             scratch: &scratch
         )
         launches.append(packedB.launch)
 
         var defines = tile.defines
-        let sharesA = problem.a.batchPitches.allSatisfy { $0 == 0 }
-        let packedA = try pack(
-            problem.a.transposed,
-            batch: sharesA ? [1, 1] : problem.batch,
-            depth: problem.depth,
-            extent: problem.rows,
-            width: tile.rows,
-            device: context.device,
-            scratch: &scratch
-        )
-        launches.append(packedA.launch)
-        defines["A_PACKED"] = "1"
+        var arguments: [KernelArgument]
+        if problem.a.columnPitch == 1, problem.a.operand.type.elementType == .float32 {
+            arguments = [problem.a.operand.argument()]
+            arguments += (problem.a.batchPitches + [problem.a.rowPitch]).map { .int($0) }
+        } else {
+            let sharesA = problem.a.batchPitches.allSatisfy { $0 == 0 }
+            let packedA = try pack(
+                problem.a.transposed,
+                batch: sharesA ? [1, 1] : problem.batch,
+                depth: problem.depth,
+                extent: problem.rows,
+                width: tile.rows,
+                device: device,
+                scratch: &scratch
+            )
+            launches.append(packedA.launch)
+            defines["A_PACKED"] = "1"
+            arguments = [packedA.argument]
+            arguments += ((sharesA ? [0, 0] : packedA.pitches) + [0]).map { .int($0) }
+        }
         let epilogue = try EpilogueSource(problem.call, coordinates: problem.coordinates)
         defines.merge(epilogue.defines) { $1 }
-        defines.merge(problem.storage.defines(context.device)) { $1 }
+        defines.merge(problem.storage.defines(device)) { $1 }
+        if device.isPocl { defines["PREFETCH"] = "1" }
+        let tiles = ceilingDivision(problem.rows, tile.rows)
+        let (work, overflow) = (tiles * panels * batches).multipliedReportingOverflow(by: problem.depth)
+        let items = WorkSplit.items(
+            total: overflow ? .max : work,
+            weight: tile.rows * tile.columns / 4,
+            perUnit: 64,
+            device: device
+        )
+        let tilesPerItem = max(1, min(tiles, tiles * panels * batches / items))
+        // The tiles of a panel together ask for the whole next panel.
+        let ahead = ceilingDivision(tile.columns * problem.depth, max(1, tiles * (problem.depth / 4)))
         let panelAxis = !sharesB || panelElements * 4 <= 256 << 10 ? 1 : 2
-        var arguments: [KernelArgument] = [packedA.argument]
-        arguments += ((sharesA ? [0, 0] : packedA.pitches) + [0]).map { .int($0) }
         arguments += [packedB.argument]
-        arguments += ((sharesB ? [0, 0] : packedB.pitches) + [0]).map { .int($0) }
+        arguments += (sharesB ? [0, 0] : packedB.pitches).map { .int($0) }
         arguments += [problem.c.operand.argument(.write)]
         arguments += (problem.c.batchPitches + [problem.c.rowPitch]).map { .int($0) }
-        arguments += [problem.batch[1], problem.rows, problem.columns, problem.depth, panelAxis].map { .int($0) }
+        arguments += [problem.batch[1], problem.rows, problem.columns, problem.depth].map { .int($0) }
+        arguments += [tilesPerItem * tile.rows, ahead, panelAxis].map { .int($0) }
         arguments += epilogue.arguments
-        var globalSize = [ceilingDivision(problem.rows, tile.rows), batches, batches]
+        var globalSize = [ceilingDivision(tiles, tilesPerItem), batches, batches]
         globalSize[panelAxis] = panels
         launches.append(
             KernelLaunch(

@@ -12,24 +12,52 @@ package enum GatherLowering: OperatorLowering {
     package static func lower(_ call: OperatorCall, _ context: LoweringContext) throws(ModelError) -> LoweredNode {
         try refuseEpilogue(call)
         let data = try call.input(0)
-        let indices = try call.input(1)
-        let output = try call.output(0)
         let axis = try normalizedAxis(call.node.attributes.int("axis", default: 0), rank: data.type.rank)
         let shape = data.type.shape
-        let (outer, inner) = (shape[..<axis].reduce(1, *), shape[(axis + 1)...].reduce(1, *))
-        let count = indices.type.elementCount
-        let split = WorkSplit(rows: outer * count, innerExtent: inner, lanes: 1, weight: 1, device: context.device)
-        return LoweredNode(launches: [
-            KernelLaunch(
-                program: KernelProgram(file: "movement/gather.cl", defines: try gatherDefines(data, indices)),
-                kernel: "movement_gather",
-                arguments: [data.argument(), indices.argument(), output.argument(.write)]
-                    + (try intArguments([shape[axis], count, inner]) + split.arguments()),
-                globalSize: split.globalSize,
-                localSize: split.localSize
-            )
-        ])
+        let launch = try gatherLaunch(
+            data,
+            call.input(1),
+            into: call.output(0).view,
+            outer: shape[..<axis].reduce(1, *),
+            extent: shape[axis],
+            inner: shape[(axis + 1)...].reduce(1, *),
+            context
+        )
+        return LoweredNode(launches: [launch])
     }
+}
+
+/// The call that copies the rows of a canonical matrix that indices name, one after the other.
+func gatherRows(
+    _ data: Operand,
+    _ indices: Operand,
+    into target: StridedView,
+    _ context: LoweringContext
+) throws(ModelError) -> KernelLaunch {
+    let extent = data.type.shape.first ?? 1
+    let inner = data.type.shape.dropFirst().reduce(1, *)
+    return try gatherLaunch(data, indices, into: target, outer: 1, extent: extent, inner: inner, context)
+}
+
+private func gatherLaunch(
+    _ data: Operand,
+    _ indices: Operand,
+    into target: StridedView,
+    outer: Int,
+    extent: Int,
+    inner: Int,
+    _ context: LoweringContext
+) throws(ModelError) -> KernelLaunch {
+    let count = indices.type.elementCount
+    let split = WorkSplit(rows: outer * count, innerExtent: inner, lanes: 1, weight: 1, device: context.device)
+    return KernelLaunch(
+        program: KernelProgram(file: "movement/gather.cl", defines: try gatherDefines(data, indices)),
+        kernel: "movement_gather",
+        arguments: [data.argument(), indices.argument(), target.argument(.write)]
+            + (try intArguments([extent, count, inner]) + split.arguments()),
+        globalSize: split.globalSize,
+        localSize: split.localSize
+    )
 }
 
 /// `GatherElements`: every element by an index of its own along one axis.

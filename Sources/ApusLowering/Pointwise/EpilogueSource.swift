@@ -89,7 +89,8 @@ package struct EpilogueSource: Sendable, Hashable {
                 continue
             }
             let view = operand.view(broadcastTo: output.type.shape)
-            let pitches = try Self.pitches(view, output.type.shape, coordinates)
+            var pitches = try Self.pitches(view, output.type.shape, coordinates)
+            if operand.value == nil { Self.keepRows(of: view, output.type.shape, coordinates, &pitches) }
             let channel = coordinates.channel.map { output.type.shape[$0] == 1 ? 0 : view.pitches[$0] } ?? 0
             let kind: String
             switch (pitches.allSatisfy { $0 == 0 }, channel) {
@@ -170,6 +171,19 @@ package struct EpilogueSource: Sendable, Hashable {
     ) throws(ModelError) -> (suffix: String, element: String) {
         if bytes, type.isByte { return ("_CHAR", type == .int8 ? "char" : "uchar") }
         return try ElementStorage(type).names
+    }
+
+    /// Gives a single row its pitch, where an operand has rows at all: more rows then find the same program.
+    private static func keepRows(
+        of view: StridedView,
+        _ shape: [Int],
+        _ coordinates: Coordinates,
+        _ pitches: inout [Int]
+    ) {
+        guard coordinates.outer.joined().allSatisfy({ shape[$0] == 1 }), let axis = coordinates.outer.last?.last else {
+            return
+        }
+        pitches[pitches.count - 1] = view.pitches[axis]
     }
 
     /// The distances along n, d, y and x; where x has extent 1 that of the axis around it, so that x may stand for it.

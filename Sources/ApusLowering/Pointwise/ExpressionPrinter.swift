@@ -72,7 +72,13 @@ struct ExpressionPrinter {
             return Value(text: try constant(number, type), type: type)
         case .unary(.round, let a) where a.isBoundedForRounding:
             value = rounded(try print(a, as: type))
-        case .unary(let function, let a): value = try unary(function, print(a, as: type))
+        case .unary(let function, let a):
+            let operand = try print(a, as: type)
+            if let series = try series(function, operand) {
+                value = series
+            } else {
+                value = try unary(function, operand)
+            }
         case .cast(let target, let a): value = try cast(print(a, as: .float32), KernelScalar(target))
         case .binary(.power, let a, let b):
             let exponentType = try self.type(of: b)
@@ -109,7 +115,7 @@ struct ExpressionPrinter {
         return first ?? second
     }
 
-    private mutating func name(_ value: Value) throws(ModelError) -> Value {
+    mutating func name(_ value: Value) throws(ModelError) -> Value {
         if form == .generic && value.type.isBool { return value }
         let name = "t\(statements.count)"
         statements.append("const \(try typeName(value.type.compute)) \(name) = \(value.text);")
@@ -132,7 +138,7 @@ struct ExpressionPrinter {
         if case .vector(let lanes) = form { "\(lanes)" } else { "" }
     }
 
-    private func constant(_ number: Double, _ type: KernelScalar) throws(ModelError) -> String {
+    func constant(_ number: Double, _ type: KernelScalar) throws(ModelError) -> String {
         if type.isBool {
             guard form != .generic else { throw ModelError(.unsupported, "the epilogue holds a constant condition") }
             return form == .scalar ? (number != 0 ? "1" : "0") : "(int\(lanesSuffix))(\(number != 0 ? -1 : 0))"
@@ -161,7 +167,7 @@ struct ExpressionPrinter {
         }
     }
 
-    private func choose(_ mask: String, _ first: String, _ second: String, _ type: KernelScalar) -> String {
+    func choose(_ mask: String, _ first: String, _ second: String, _ type: KernelScalar) -> String {
         switch form {
         case .scalar: "(\(mask) ? \(first) : \(second))"
         case .vector(let lanes) where type.is64Bit: "select(\(second), \(first), convert_long\(lanes)(\(mask)))"
@@ -169,7 +175,7 @@ struct ExpressionPrinter {
         }
     }
 
-    private func mask(_ comparison: String, _ type: KernelScalar) -> String {
+    func mask(_ comparison: String, _ type: KernelScalar) -> String {
         if case .vector(let lanes) = form, type.is64Bit {
             "convert_int\(lanes)(\(comparison))"
         } else {

@@ -30,12 +30,13 @@ extension Operand {
         StridedView(.value(id), offset: layout.offset, elementType: type.elementType, pitches: layout.pitches)
     }
 
-    /// The operand with its trailing axes aligned to those of a shape; axes that it lacks or that have extent 1 repeat.
+    /// The operand with its trailing axes aligned to those of a shape; axes that it lacks or that are wider there repeat.
     package func view(broadcastTo shape: [Int]) -> StridedView {
         var view = view
         let missing = shape.count - type.rank
         view.pitches = shape.indices.map { axis in
-            axis < missing || type.shape[axis - missing] == 1 ? 0 : layout.pitches[axis - missing]
+            let repeats = axis < missing || (type.shape[axis - missing] == 1 && shape[axis] != 1)
+            return repeats ? 0 : layout.pitches[axis - missing]
         }
         return view
     }
@@ -72,6 +73,25 @@ package struct IterationSpace: Sendable, Hashable {
             extents = [1]
             self.pitches = pitches.map { _ in [0] }
         }
+    }
+
+    /// The space for a kernel whose text depends on how operands move along the innermost axis.
+    ///
+    /// An innermost axis of extent 1 stays where operands are contiguous along it and would not be without it, so that a
+    /// sequence of one element finds the program of longer ones.
+    package static func keepingInnermost(shape: [Int], order: [Int], pitches: [[Int]]) -> IterationSpace {
+        var result = IterationSpace(shape: shape, order: order, pitches: pitches)
+        guard let axis = order.last, shape[axis] == 1, pitches.allSatisfy({ (0...1).contains($0[axis]) }) else {
+            return result
+        }
+        let own = pitches.map { $0[axis] }
+        if result.elementCount == 1 {
+            result.pitches = own.map { [$0] }
+        } else if zip(result.pitches, own).contains(where: { $0.last != $1 }) {
+            result.extents.append(1)
+            for operand in pitches.indices { result.pitches[operand].append(own[operand]) }
+        }
+        return result
     }
 
     /// The space with axes of extent 1 in front, as many as its rank lacks.
@@ -174,10 +194,12 @@ package struct WorkSplit: Sendable, Hashable {
     }
 
     /// The number of work-items that keeps every core of a CPU busy without making any too small.
-    package static func items(total: Int, weight: Int, device: DeviceInfo) -> Int {
+    ///
+    /// - Parameter perUnit: the most items for each core.
+    package static func items(total: Int, weight: Int, perUnit: Int = 24, device: DeviceInfo) -> Int {
         let (cost, overflow) = total.multipliedReportingOverflow(by: max(1, weight))
         let worthwhile = overflow ? Int.max : cost / 8192
-        return max(1, min(worthwhile, 24 * max(1, device.computeUnits)))
+        return max(1, min(worthwhile, perUnit * max(1, device.computeUnits)))
     }
 
     /// `segment, segmentsPerRow, units, unitsPerItem` as `int` parameters.

@@ -25,7 +25,8 @@ package func pointwiseLaunches(
     _ context: LoweringContext
 ) throws(ModelError) -> [KernelLaunch] {
     if shape.contains(0) { return [] }
-    let space = IterationSpace(shape: shape, order: order, pitches: (inputs + [output]).map(\.pitches))
+    let pitches = (inputs + [output]).map(\.pitches)
+    let space = IterationSpace.keepingInnermost(shape: shape, order: order, pitches: pitches)
         .padded(toRank: shape.count)
     let kernel = try PointwiseKernel(
         expression,

@@ -1,6 +1,7 @@
 /// The convolution operators by ONNX name.
 package let convolutionOperators: [(String, any Operator.Type)] = [
     ("AveragePool", Pooling.self),
+    ("CausalConvWithState", CausalConvWithState.self),
     ("Conv", Conv.self),
     ("ConvTranspose", ConvTranspose.self),
     ("GlobalAveragePool", Pooling.self),

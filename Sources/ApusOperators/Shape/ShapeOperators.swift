@@ -28,6 +28,7 @@ package let shapeOperators: [(String, any Operator.Type)] = [
     ("SpaceToDepth", SpaceToDepth.self),
     ("Split", Split.self),
     ("Squeeze", Squeeze.self),
+    ("TensorScatter", TensorScatter.self),
     ("Tile", Tile.self),
     ("TopK", TopK.self),
     ("Transpose", Transpose.self),
