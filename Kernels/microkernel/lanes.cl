@@ -34,6 +34,8 @@ DEFINE_STORE(float, __local)
 DEFINE_STORE(float, __private)
 DEFINE_STORE(uint, __global)
 DEFINE_STORE(ushort, __global)
+DEFINE_STORE(char, __global)
+DEFINE_STORE(uchar, __global)
 #define STORE_VECTOR(v, p) store_vector(v, p)
 #else
 #define STORE_VECTOR(v, p) CONCATENATE(vstore, VECTOR)(v, 0, p)

@@ -72,15 +72,12 @@
 #define TILE_WEIGHT uint
 #define K_STEP 2
 #define LOAD_ONE(r, j) const uint16 weights_##j = vload16(0, tile_b + j * VECTOR);
-#define STEP_ONE(r, j)                                                                                                 \
-    __asm__("vdpbf16ps %2%{1to16%}, %1, %0"                                                                            \
-            : "+v"(acc_##r##_##j)                                                                                      \
-            : "v"(weights_##j), "m"(*(__global const uint *)(TILE_A(r))));
-#define STEP_ROW(r) COLUMNS_OF(STEP_ONE, r)
-#define LAST_ONE(r, j) __asm__("vdpbf16ps %2, %1, %0" : "+v"(acc_##r##_##j) : "v"(weights_##j), "v"(scalar_##r));
-#define LAST_ROW(r)                                                                                                    \
-    const uint16 scalar_##r = (uint16)((uint) * (TILE_A(r)));                                                          \
-    COLUMNS_OF(LAST_ONE, r)
+#define STEP_ONE(r, j) __asm__("vdpbf16ps %2, %1, %0" : "+v"(acc_##r##_##j) : "v"(weights_##j), "v"(scalar_##r));
+#define PAIR_ROW(r, pair)                                                                                              \
+    const uint16 scalar_##r = (uint16)(pair);                                                                          \
+    COLUMNS_OF(STEP_ONE, r)
+#define STEP_ROW(r) PAIR_ROW(r, *(__global const uint *)(TILE_A(r)))
+#define LAST_ROW(r) PAIR_ROW(r, (uint) * (TILE_A(r)))
 #define TILE_LAST(b)                                                                                                   \
     {                                                                                                                  \
         __global const TILE_WEIGHT *tile_b = (b);                                                                      \

@@ -17,10 +17,13 @@ struct WorkItemTile: Hashable {
     /// - Parameters:
     ///   - rows: output pixels of one row of one image, or rows of a matrix; a tile has no more rows than these.
     ///   - columns: output channels of one group, or columns of a matrix.
-    static func best(rows: Int, columns: Int, vectorWidth: Int) -> WorkItemTile {
+    ///   - holdsScalar: whether a register holds the scalar that vectors are multiplied by.
+    static func best(rows: Int, columns: Int, vectorWidth: Int, holdsScalar: Bool = false) -> WorkItemTile {
         let candidates = (1...4).map { vectors in
             WorkItemTile(
-                rows: rowChoices.first { $0 <= min(maximumRows(vectors, vectorWidth), max(rows, 1)) } ?? 1,
+                rows: rowChoices.first {
+                    $0 <= min(maximumRows(vectors, vectorWidth, holdsScalar: holdsScalar), max(rows, 1))
+                } ?? 1,
                 columns: vectors * vectorWidth,
                 vectorWidth: vectorWidth
             )
@@ -50,8 +53,8 @@ struct WorkItemTile: Hashable {
 
     /// Accumulators and weights must fit the registers; AVX-512 multiplies by a scalar in memory, before it a register
     /// holds the scalar.
-    static func maximumRows(_ vectors: Int, _ vectorWidth: Int) -> Int {
-        vectorWidth >= 16 ? (32 - vectors) / vectors : (15 - vectors) / vectors
+    static func maximumRows(_ vectors: Int, _ vectorWidth: Int, holdsScalar: Bool = false) -> Int {
+        vectorWidth >= 16 ? ((holdsScalar ? 31 : 32) - vectors) / vectors : (15 - vectors) / vectors
     }
 
     /// The defines of `microkernel/tile.cl`.

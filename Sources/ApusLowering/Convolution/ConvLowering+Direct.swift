@@ -34,7 +34,8 @@ extension ConvLowering {
         let tile = WorkItemTile.best(
             rows: lines == 1 ? outputExtents[2] / max(output.batch, 1) : outputExtents[2],
             columns: problem.groupOutputs,
-            vectorWidth: width
+            vectorWidth: width,
+            holdsScalar: usesPairs
         )
         let panels = ceilingDivision(problem.groupOutputs, tile.columns)
         let items = problem.conv.group * panels
