@@ -383,8 +383,12 @@ struct ExpressionPrinter {
         guard form != .generic else { throw ModelError(.unsupported, "the epilogue casts to \(target.elementType)") }
         if source.isFloat && !target.isFloat {
             let saturated = "convert_\(target.storage)\(lanesSuffix)_sat(\(x))"
-            let widened = target.isNarrowInteger ? "convert_int\(lanesSuffix)(\(saturated))" : saturated
-            return Value(text: widened, type: target)
+            guard target.isNarrowInteger else { return Value(text: saturated, type: target) }
+            let widened = "convert_int\(lanesSuffix)(\(saturated))"
+            guard source.compute == "float" else { return Value(text: widened, type: target) }
+            // That a saturating conversion makes NaN 0 is a recommendation of the standard, no rule.
+            let text = choose(mask("\(x) == \(x)", source), widened, try constant(0, target), target)
+            return Value(text: text, type: target)
         }
         return Value(text: wrapped("convert_\(target.compute)\(lanesSuffix)(\(x))", target), type: target)
     }
