@@ -9,14 +9,19 @@ step() {
 }
 
 Scripts/test.sh
+compare() {
+    echo "$*"
+    .build-test/release/apus compare "$@" | tail -n 1
+}
 step "every layer of every network against the reference"
 for network in digits resnet18 resnet50 mobilenet_v2 efficientnet_b0 vgg16 vit_b_16; do
-    .build-test/release/apus compare "Models/$network/$network.onnx"
+    compare "Models/$network/$network.onnx"
 done
-.build-test/release/apus compare Models/minilm/minilm.onnx --shape input_ids=2x16 --shape attention_mask=2x16 \
-    --shape token_type_ids=2x16
+compare Models/minilm/minilm.onnx --shape input_ids=2x16 --shape attention_mask=2x16 --shape token_type_ids=2x16
+# The errors of Winograd's algorithm add up where all weights are equal, as in some of these models.
 for model in Models/light/*.onnx; do
-    .build-test/release/apus compare "$model"
+    compare "$model" --tolerance 1e-4
+    compare "$model" --disable-pass winograd
 done
 step "the example server"
 Scripts/check_examples.sh

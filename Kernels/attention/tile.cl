@@ -16,6 +16,7 @@
 // Tunables: MR, NR, VECTOR (microkernel/tile.cl); KEYS, a multiple of NR; DEPTH, a bound of `depth`; WIDTH, `width`
 // rounded up to NR.
 // Source: Dao et al., "FlashAttention", 2022, algorithm 1.
+#define TILE_SPACE __private
 #include "microkernel/tile.cl"
 
 #ifndef KEYS
@@ -123,12 +124,11 @@ attention_tile(__global const float *q, long q_offset, int q_pitch_b, int q_pitc
         for (int first = block; first < stop; first += NR) {
             __global const float *tile = all_keys + (long)first * depth;
             TILE_ZERO
-#define TILE_A(r) scaled[r * DEPTH + i]
+            TILE_ROWS(DEPTH)
             for (int i = 0; i < depth; ++i) {
-                TILE_STEP(tile)
+                TILE_STEP(scaled + i, tile)
                 tile += NR;
             }
-#undef TILE_A
             ROWS(PUT_SCORES_ROW)
         }
         for (int r = 0; r < MR; ++r) {
@@ -184,9 +184,9 @@ attention_tile(__global const float *q, long q_offset, int q_pitch_b, int q_pitc
         for (int c = 0; c < width; c += NR) {
             __global const float *tile = all_values + (long)c * keys + (long)block * NR;
             TILE_ZERO
-#define TILE_A(r) scores[r * KEYS + i]
+            TILE_ROWS(KEYS)
             for (int i = 0; i < stop - block; ++i) {
-                TILE_STEP(tile)
+                TILE_STEP(scores + i, tile)
                 tile += NR;
             }
             ROWS(ADD_VALUES_ROW)

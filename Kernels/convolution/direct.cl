@@ -29,12 +29,6 @@
 #define EACH_TILE(tile) const int tile = first_tile;
 #endif
 
-#ifdef BF16_PAIRS
-#define TILE_A(r) (a + (r)*step)
-#else
-#define TILE_A(r) LOAD_LANE_ELEMENT(a + (r)*step)
-#endif
-
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 convolution_direct(__global const ELEMENT *input, long input_offset, int input_pitch_n, int input_pitch_d,
                    int input_pitch_h, int input_pitch_w, __global const TILE_WEIGHT *weights, long weights_offset,
@@ -58,7 +52,7 @@ convolution_direct(__global const ELEMENT *input, long input_offset, int input_p
     const int steps = (group_inputs + K_STEP - 1) / K_STEP;
     __global const TILE_WEIGHT *packed =
         weights + weights_offset + (long)item * ((long)kernel_d * kernel_h * kernel_w * steps * NR);
-    const long step = (long)stride_w * input_pitch_w;
+    TILE_ROWS((long)stride_w * input_pitch_w)
     const long jump_w = (long)dilation_w * input_pitch_w;
 
     const int c = group * group_outputs + panel * NR;
@@ -75,24 +69,24 @@ convolution_direct(__global const ELEMENT *input, long input_offset, int input_p
                     __global const ELEMENT *a = line_a + kw * jump_w;
                     int k = 0;
                     for (; k + 4 * K_STEP <= group_inputs; k += 4 * K_STEP) {
-                        TILE_STEP(b)
+                        TILE_STEP(a, b)
                         a += K_STEP;
-                        TILE_STEP(b + NR)
+                        TILE_STEP(a, b + NR)
                         a += K_STEP;
-                        TILE_STEP(b + 2 * NR)
+                        TILE_STEP(a, b + 2 * NR)
                         a += K_STEP;
-                        TILE_STEP(b + 3 * NR)
+                        TILE_STEP(a, b + 3 * NR)
                         a += K_STEP;
                         b += 4 * NR;
                     }
                     for (; k + K_STEP <= group_inputs; k += K_STEP) {
-                        TILE_STEP(b)
+                        TILE_STEP(a, b)
                         a += K_STEP;
                         b += NR;
                     }
 #ifdef BF16_PAIRS
                     if (k < group_inputs) {
-                        TILE_LAST(b)
+                        TILE_LAST(a, b)
                         b += NR;
                     }
 #endif

@@ -16,15 +16,16 @@
 //
 // Alpha, beta and C of ONNX Gemm are the epilogue, in which x is the row and c the column.
 // Tunables: MR, NR, VECTOR (microkernel/tile.cl), PREFETCH for compilers of the GCC family; epilogue: epilogue.cl.
+#define TILE_FLOATS
 #include "microkernel/tile.cl"
 
 #ifdef A_PACKED
 enum { packed_width = MR };
-#define TILE_A(r) a[r]
 #define A_STEP packed_width
+#define A_PITCH 1
 #else
-#define TILE_A(r) a[(long)(r)*a_pitch]
 #define A_STEP 1
+#define A_PITCH a_pitch
 #endif
 
 #ifdef PREFETCH
@@ -44,18 +45,18 @@ enum { packed_width = MR };
         int k = 0;                                                                                                     \
         for (; k + 4 <= depth; k += 4) {                                                                               \
             ASK_AHEAD                                                                                                  \
-            TILE_STEP(b)                                                                                               \
+            TILE_STEP(a, b)                                                                                            \
             a += A_STEP;                                                                                               \
-            TILE_STEP(b + NR)                                                                                          \
+            TILE_STEP(a, b + NR)                                                                                       \
             a += A_STEP;                                                                                               \
-            TILE_STEP(b + 2 * NR)                                                                                      \
+            TILE_STEP(a, b + 2 * NR)                                                                                   \
             a += A_STEP;                                                                                               \
-            TILE_STEP(b + 3 * NR)                                                                                      \
+            TILE_STEP(a, b + 3 * NR)                                                                                   \
             a += A_STEP;                                                                                               \
             b += 4 * NR;                                                                                               \
         }                                                                                                              \
         for (; k < depth; ++k) {                                                                                       \
-            TILE_STEP(b)                                                                                               \
+            TILE_STEP(a, b)                                                                                            \
             a += A_STEP;                                                                                               \
             b += NR;                                                                                                   \
         }                                                                                                              \
@@ -75,6 +76,7 @@ gemm_packed(__global const float *matrix_a, long a_offset, int a_pitch_n, int a_
     __global const float *panel_b =
         matrix_b + b_offset + (long)n * b_pitch_n + (long)d * b_pitch_d + (long)panel * NR * depth;
     __global ELEMENT *out = matrix_c + c_offset + (long)n * c_pitch_n + (long)d * c_pitch_d + c;
+    TILE_ROWS(A_PITCH)
     int x = (int)get_global_id(0) * rows_per_item;
     const int end = min(x + rows_per_item, rows);
 #ifdef PREFETCH

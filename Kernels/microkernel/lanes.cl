@@ -18,12 +18,11 @@
 #define CONCATENATE_(a, b) a##b
 #define CONCATENATE(a, b) CONCATENATE_(a, b)
 #define FLOATV CONCATENATE(float, VECTOR)
-#define LOAD_VECTOR(p) CONCATENATE(vload, VECTOR)(0, p)
 #define LOAD_LANE(p) (*(p))
 #define STORE_LANE(v, p) (*(p) = (v))
 
 #ifdef POCL_DEVICE_ADDRESS_BITS
-// pocl's vstore16 becomes four stores of 128 bits.
+// pocl's vstore16 becomes four stores of 128 bits, its vload16 of private memory eight loads of 64.
 #define DEFINE_STORE(T, SPACE)                                                                                         \
     __attribute__((overloadable)) void store_vector(CONCATENATE(T, VECTOR) v, SPACE T *p) {                            \
         typedef CONCATENATE(T, VECTOR) __attribute__((aligned(sizeof(T)), may_alias)) Stored;                          \
@@ -37,8 +36,27 @@ DEFINE_STORE(ushort, __global)
 DEFINE_STORE(char, __global)
 DEFINE_STORE(uchar, __global)
 #define STORE_VECTOR(v, p) store_vector(v, p)
+#define DEFINE_LOAD(T, SPACE)                                                                                          \
+    __attribute__((overloadable)) CONCATENATE(T, VECTOR) load_vector(SPACE const T *p) {                               \
+        typedef CONCATENATE(T, VECTOR) __attribute__((aligned(sizeof(T)), may_alias)) Stored;                          \
+        return *(SPACE const Stored *)p;                                                                               \
+    }
+DEFINE_LOAD(float, __private)
+DEFINE_LOAD(int, __private)
+#define DEFINE_LOAD_AS_IS(T, SPACE)                                                                                    \
+    __attribute__((overloadable)) CONCATENATE(T, VECTOR) load_vector(SPACE const T *p) {                               \
+        return CONCATENATE(vload, VECTOR)(0, p);                                                                       \
+    }
+DEFINE_LOAD_AS_IS(float, __global)
+DEFINE_LOAD_AS_IS(float, __local)
+DEFINE_LOAD_AS_IS(uint, __global)
+DEFINE_LOAD_AS_IS(int, __global)
+DEFINE_LOAD_AS_IS(char, __global)
+DEFINE_LOAD_AS_IS(uchar, __global)
+#define LOAD_VECTOR(p) load_vector(p)
 #else
 #define STORE_VECTOR(v, p) CONCATENATE(vstore, VECTOR)(v, 0, p)
+#define LOAD_VECTOR(p) CONCATENATE(vload, VECTOR)(0, p)
 #endif
 
 #define LOAD_VECTOR_HALF(p) CONCATENATE(vload_half, VECTOR)(0, p)

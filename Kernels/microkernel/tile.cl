@@ -1,11 +1,13 @@
 // The register tile of the work-item kernels: MR rows x NR channels of accumulators in named variables.
 //
-// TILE_ZERO declares the accumulators acc_R_J (row R, channels J * VECTOR ...). TILE_STEP(A, b) adds one step of the
-// K loop: A(R) is the scalar of row R, b points at NR weights, floats. TILE_STORE(...) applies the epilogue and stores.
+// TILE_ZERO declares the accumulators acc_R_J (row R, channels J * VECTOR ...). TILE_ROWS(pitch), once before the K
+// loop, says that rows lie `pitch` elements apart. TILE_STEP(a, b) adds one step of the K loop: a points at the element
+// of row 0 in memory of TILE_SPACE (an ELEMENT; a float with TILE_FLOATS), b at NR weights, floats. TILE_STORE(...)
+// applies the epilogue and stores.
 //
-// BF16_PAIRS (x86 with avx512bf16, through a compiler that takes inline assembly): a step multiplies two neighbouring
-// bfloat16 of the K loop by vdpbf16ps, which takes denormals as 0. TILE_A(R) is then the address of both, b points at
-// NR pairs of weights, the even one in the low half of a uint; TILE_LAST(b) adds a single last element of the K loop.
+// ASM_TILE, BF16_PAIRS: steps are written in instructions, see microkernel/multiply.cl. With BF16_PAIRS a step
+// multiplies two neighbouring bfloat16 of the K loop, K_STEP elements: b points at NR pairs of weights, the even one in
+// the low half of a uint; TILE_LAST(a, b) adds a single last element of the K loop.
 //
 // Tunables: MR, 1 ... 28; NR, a multiple of VECTOR up to 4 * VECTOR. MR * NR / VECTOR + NR / VECTOR + 1 vectors should
 // fit the register file.
@@ -66,20 +68,17 @@
 #define TILE_ZERO ROWS(ZERO_ROW)
 
 #ifdef BF16_PAIRS
-#if VECTOR != 16
-#error BF16_PAIRS needs vectors of 16
-#endif
 #define TILE_WEIGHT uint
 #define K_STEP 2
-#define LOAD_ONE(r, j) const uint16 weights_##j = vload16(0, tile_b + j * VECTOR);
-#define STEP_ONE(r, j) __asm__("vdpbf16ps %2, %1, %0" : "+v"(acc_##r##_##j) : "v"(weights_##j), "v"(scalar_##r));
-#define PAIR_ROW(r, pair)                                                                                              \
-    const uint16 scalar_##r = (uint16)(pair);                                                                          \
-    COLUMNS_OF(STEP_ONE, r)
-#define STEP_ROW(r) PAIR_ROW(r, *(__global const uint *)(TILE_A(r)))
-#define LAST_ROW(r) PAIR_ROW(r, (uint) * (TILE_A(r)))
-#define TILE_LAST(b)                                                                                                   \
+#define LAST_ONE(r, j) __asm__("vdpbf16ps %2, %1, %0" : "+v"(acc_##r##_##j) : "v"(weights_##j), "v"(scalar));
+#define LAST_ROW(r)                                                                                                    \
     {                                                                                                                  \
+        const uint16 scalar = (uint16)(uint)(tile_a)[(r)*tile_pitch_1 / (long)sizeof(ELEMENT)];                        \
+        COLUMNS_OF(LAST_ONE, r)                                                                                        \
+    }
+#define TILE_LAST(a, b)                                                                                                \
+    {                                                                                                                  \
+        __global const ELEMENT *tile_a = (a);                                                                          \
         __global const TILE_WEIGHT *tile_b = (b);                                                                      \
         COLUMNS_OF(LOAD_ONE, 0)                                                                                        \
         ROWS(LAST_ROW)                                                                                                 \
@@ -87,16 +86,34 @@
 #else
 #define TILE_WEIGHT float
 #define K_STEP 1
-#define LOAD_ONE(r, j) FLOATV weights_##j = LOAD_VECTOR(tile_b + j * VECTOR);
+#endif
+
+#ifndef TILE_SPACE
+#define TILE_SPACE __global
+#endif
+#ifdef TILE_FLOATS
+#define TILE_ELEMENT float
+#define TILE_LOAD LOAD_LANE
+#else
+#define TILE_ELEMENT ELEMENT
+#define TILE_LOAD LOAD_LANE_ELEMENT
+#endif
+#if defined(ASM_TILE) || defined(BF16_PAIRS)
+#include "microkernel/multiply.cl"
+#else
+#define TILE_ROWS(pitch) const long tile_row_pitch = (pitch);
+#define LOAD_ONE(r, j) const FLOATV weights_##j = LOAD_VECTOR(tile_b + j * VECTOR);
+#define LOAD_COLUMNS COLUMNS_OF(LOAD_ONE, 0)
 #define STEP_ONE(r, j) acc_##r##_##j = fma(scalar_##r, weights_##j, acc_##r##_##j);
 #define STEP_ROW(r)                                                                                                    \
-    FLOATV scalar_##r = (FLOATV)(TILE_A(r));                                                                           \
+    const FLOATV scalar_##r = (FLOATV)(TILE_LOAD(tile_a + (r)*tile_row_pitch));                                        \
     COLUMNS_OF(STEP_ONE, r)
 #endif
-#define TILE_STEP(b)                                                                                                   \
+#define TILE_STEP(a, b)                                                                                                \
     {                                                                                                                  \
+        TILE_SPACE const TILE_ELEMENT *tile_a = (a);                                                                   \
         __global const TILE_WEIGHT *tile_b = (b);                                                                      \
-        COLUMNS_OF(LOAD_ONE, 0)                                                                                        \
+        LOAD_COLUMNS                                                                                                   \
         ROWS(STEP_ROW)                                                                                                 \
     }
 

@@ -9,6 +9,7 @@
 // output_pitch_n, _h, _w, output_h, output_w, outputs, panel.
 //
 // Tunables: TILE, MR, NR, VECTOR; epilogue: epilogue.cl.
+#define TILE_SPACE WINOGRAD_SPACE
 #include "microkernel/tile.cl"
 #include "microkernel/winograd.cl"
 #undef LINE
@@ -19,10 +20,10 @@
 #endif
 #define PRODUCT_STEP (CHUNKS * MR * NR)
 
-#define TILE_A(r) a[(r)*a_pitch]
 #define WINOGRAD_MULTIPLY(products, v, pitch, u, depth)                                                                \
     {                                                                                                                  \
         const int a_pitch = (pitch);                                                                                   \
+        TILE_ROWS(a_pitch)                                                                                             \
         for (int position = 0; position < POSITIONS; ++position) {                                                     \
             for (int chunk = 0; chunk < CHUNKS; ++chunk) {                                                             \
                 WINOGRAD_SPACE const float *a = (v) + (position * CHUNKS + chunk) * MR * a_pitch;                      \
@@ -31,18 +32,18 @@
                 TILE_ZERO                                                                                              \
                 int k = 0;                                                                                             \
                 for (; k + 4 <= (depth); k += 4) {                                                                     \
-                    TILE_STEP(b)                                                                                       \
+                    TILE_STEP(a, b)                                                                                    \
                     a += 1;                                                                                            \
-                    TILE_STEP(b + NR)                                                                                  \
+                    TILE_STEP(a, b + NR)                                                                               \
                     a += 1;                                                                                            \
-                    TILE_STEP(b + 2 * NR)                                                                              \
+                    TILE_STEP(a, b + 2 * NR)                                                                           \
                     a += 1;                                                                                            \
-                    TILE_STEP(b + 3 * NR)                                                                              \
+                    TILE_STEP(a, b + 3 * NR)                                                                           \
                     a += 1;                                                                                            \
                     b += 4 * NR;                                                                                       \
                 }                                                                                                      \
                 for (; k < (depth); ++k) {                                                                             \
-                    TILE_STEP(b)                                                                                       \
+                    TILE_STEP(a, b)                                                                                    \
                     a += 1;                                                                                            \
                     b += NR;                                                                                           \
                 }                                                                                                      \

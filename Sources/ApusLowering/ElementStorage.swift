@@ -37,13 +37,19 @@ enum ElementStorage: Hashable {
         switch self {
         case .float32: [:]
         case .float16: ["STORAGE_HALF": "1"]
-        case .bfloat16: hasInstructions(device) ? ["STORAGE_BFLOAT": "1", "ASM_BF16": "1"] : ["STORAGE_BFLOAT": "1"]
+        case .bfloat16:
+            hasInstructions(device) ? ["STORAGE_BFLOAT": "1", "ASM_BF16": "1"] : ["STORAGE_BFLOAT": "1"]
         }
     }
 
-    /// Whether kernels may multiply pairs of bfloat16 by `vdpbf16ps`.
+    /// Whether kernels may multiply by inline assembly: floats by `vfmadd231ps`, pairs of bfloat16 by `vdpbf16ps`.
     func hasInstructions(_ device: DeviceInfo) -> Bool {
-        self == .bfloat16 && device.instructionSets.contains(.avx512bf16) && device.vectorWidth == 16
+        guard device.vectorWidth == 16 else { return false }
+        return switch self {
+        case .float32: device.instructionSets.contains(.avx512f)
+        case .float16: false
+        case .bfloat16: device.instructionSets.contains(.avx512bf16)
+        }
     }
 
     /// The suffix of the loads of `microkernel/lanes.cl`, and the type of an element in OpenCL C.

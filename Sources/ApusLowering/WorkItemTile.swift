@@ -58,7 +58,18 @@ struct WorkItemTile: Hashable {
     }
 
     /// The defines of `microkernel/tile.cl`.
-    var defines: [String: String] {
+    ///
+    /// - Parameter storage: what the rows hold that the kernel multiplies.
+    func defines(_ device: DeviceInfo, _ storage: ElementStorage = .float32) -> [String: String] {
+        var defines = shapeDefines
+        if storage.hasInstructions(device) {
+            if storage == .bfloat16 { defines["BF16_PAIRS"] = "1" } else { defines["ASM_TILE"] = "1" }
+        }
+        return defines
+    }
+
+    /// The defines of a kernel that only has the shape of the tile.
+    var shapeDefines: [String: String] {
         ["MR": String(rows), "NR": String(columns), "VECTOR": String(vectorWidth)]
     }
 }

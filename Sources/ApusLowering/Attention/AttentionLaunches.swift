@@ -74,7 +74,7 @@ struct AttentionCall {
             width: tile.columns,
             &result
         )
-        var defines = tile.defines
+        var defines = tile.defines(context.device)
         defines["KEYS"] = "256"
         defines["DEPTH"] = String(ceilingDivision(problem.headSize, width) * width)
         defines["WIDTH"] = String(ceilingDivision(problem.valueSize, tile.columns) * tile.columns)

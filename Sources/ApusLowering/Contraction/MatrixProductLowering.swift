@@ -51,7 +51,7 @@ enum MatrixProductLowering: OperatorLowering {
         )
         launches.append(packedB.launch)
 
-        var defines = tile.defines
+        var defines = tile.defines(device)
         var arguments: [KernelArgument]
         if problem.a.columnPitch == 1, problem.a.operand.type.elementType == .float32 {
             arguments = [problem.a.operand.argument()]

@@ -13,7 +13,7 @@ extension ConvLowering {
         let width = context.device.vectorWidth
         let input = problem.input
         let output = problem.output
-        let usesPairs = problem.storage.hasInstructions(context.device)
+        let usesPairs = problem.storage == .bfloat16 && problem.storage.hasInstructions(context.device)
         var kernel = problem.kernel3
         var columns = 1
         var groupInputs = problem.groupInputs
@@ -58,12 +58,11 @@ extension ConvLowering {
         let epilogue = try EpilogueSource(call, bias: problem.bias, isPadded: isPadded)
         var program = KernelProgram(
             file: "convolution/direct.cl",
-            defines: tile.defines,
+            defines: tile.defines(context.device, problem.storage),
             generated: epilogue.generated
         )
         program.defines.merge(epilogue.defines) { $1 }
         program.defines.merge(problem.storage.defines(context.device)) { $1 }
-        if usesPairs { program.defines["BF16_PAIRS"] = "1" }
         var arguments: [KernelArgument] = [input.operand.argument(skipping: problem.windowOffset)]
         arguments += input.pitches.map { .int($0) }
         arguments += [.tensor(.scratch(0), offset: 0, elementBytes: 4, access: .read), output.operand.argument(.write)]

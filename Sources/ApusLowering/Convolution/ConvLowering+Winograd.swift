@@ -42,7 +42,7 @@ extension ConvLowering {
         )
         var program = KernelProgram(
             file: "convolution/winograd.cl",
-            defines: tile.register.defines,
+            defines: tile.register.defines(context.device),
             generated: epilogue.generated
         )
         program.defines.merge(["TILE": String(tile.outputs), "CHUNKS": String(tile.chunks)]) { $1 }

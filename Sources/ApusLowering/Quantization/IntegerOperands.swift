@@ -168,7 +168,7 @@ struct IntegerProblem {
         output: Operand,
         _ context: LoweringContext
     ) throws(ModelError) -> [String: String] {
-        var defines = tile.defines
+        var defines = tile.shapeDefines
         let isScaled = operands.multiplier != nil
         defines.merge(try IntegerOperands.outputDefines(output, isScaled: isScaled)) { $1 }
         if operands.isInputSigned { defines["X_SIGNED"] = "1" }
