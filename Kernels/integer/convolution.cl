@@ -22,8 +22,6 @@
 // Tunables and results: microkernel/integer.cl; epilogue: epilogue.cl.
 #include "microkernel/integer.cl"
 
-#define INTEGER_A(r) (a + (r)*step)
-
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 integer_convolution(__global const uchar *input, long input_offset, int input_pitch_n, int input_pitch_d,
                     int input_pitch_h, int input_pitch_w, __global const int *weights, long weights_offset,
@@ -46,7 +44,7 @@ integer_convolution(__global const uchar *input, long input_offset, int input_pi
                                    (long)(d * stride_d) * input_pitch_d + (long)(y * stride_h) * input_pitch_h +
                                    (long)(x * stride_w) * input_pitch_w + group * group_inputs;
     __global const int *b = weights + weights_offset + (long)item * ((long)kernel_d * kernel_h * kernel_w * quads * NR);
-    const long step = (long)stride_w * input_pitch_w;
+    TILE_ROWS((long)stride_w * input_pitch_w)
     const long jump_w = (long)dilation_w * input_pitch_w;
 
     INTEGER_START(parameters + parameters_offset + (long)item * (3 * NR))
@@ -58,19 +56,19 @@ integer_convolution(__global const uchar *input, long input_offset, int input_pi
                 __global const uchar *a = line_a + kw * jump_w;
                 int k = 0;
                 for (; k + 8 <= group_inputs; k += 8) {
-                    INTEGER_STEP(b)
+                    INTEGER_STEP(a, b)
                     a += 4;
-                    INTEGER_STEP(b + NR)
+                    INTEGER_STEP(a, b + NR)
                     a += 4;
                     b += 2 * NR;
                 }
                 for (; k + 4 <= group_inputs; k += 4) {
-                    INTEGER_STEP(b)
+                    INTEGER_STEP(a, b)
                     a += 4;
                     b += NR;
                 }
                 if (tail > 0) {
-                    INTEGER_STEP_TAIL(b, tail)
+                    INTEGER_STEP_TAIL(a, b, tail)
                     b += NR;
                 }
             }

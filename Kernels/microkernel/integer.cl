@@ -4,15 +4,20 @@
 // products are of unsigned by signed bytes. Weights are quads of signed bytes, packed [quad][NR] by integer_pack.
 //
 // INTEGER_START(p) declares the sums s_R_J with the biases of the panel at p: rows of NR ints, namely biases,
-// multipliers (the bits of floats) and zero points of the weights. INTEGER_STEP(b) adds the quads at INTEGER_A(R) times
-// NR quads of weights at b; INTEGER_STEP_TAIL(b, n) the n < 4 bytes there. INTEGER_STORE(...) turns sums into results,
-// applies the epilogue and stores.
+// multipliers (the bits of floats) and zero points of the weights. TILE_ROWS as in tile.cl; INTEGER_STEP(a, b) adds the
+// quads of rows from a on times NR quads of weights at b; INTEGER_STEP_TAIL(a, b, n) the n < 4 bytes there.
+// INTEGER_STORE(...) turns sums into results, applies the epilogue and stores.
 //
 // Results: float(sum) * multiplier, then the epilogue, stored as OUTPUT (char, uchar or float) to whose range the
 // epilogue has clamped; SUMS_ONLY stores the int32 sums. REQUANTIZE (with VNNI) instead of an epilogue: the int
 // argument requantize_zero is added to the nearest integer and the sum saturated; results must stay below 2^31.
 // Tunables: MR, NR, VECTOR as in microkernel/tile.cl; W_ZERO: the zero points of the weights are not all 0 (one more
 // sum a row). VNNI: x86 assembly (AVX-512 VNNI), for compilers that take it, with VECTOR 16.
+#define TILE_ELEMENT uchar
+#define TILE_WEIGHT int
+#if defined(VNNI) && !defined(W_ZERO)
+#define ASM_INTEGERS
+#endif
 #include "microkernel/tile.cl"
 
 #define INTV CONCATENATE(int, VECTOR)
@@ -43,8 +48,8 @@ int integer_tail(__global const uchar *p, int n) {
 
 #ifdef VNNI
 #define WEIGHTS_ONE(r, j) const INTV w_##j = LOAD_VECTOR(tile_w + j * VECTOR);
-#define QUADS_OF(r) INTV x_##r = (INTV)(QUAD(INTEGER_A(r)));
-#define TAILS_OF(r) INTV x_##r = (INTV)(integer_tail(INTEGER_A(r), tile_n));
+#define QUADS_OF(r) INTV x_##r = (INTV)(QUAD((tile_a + (r)*tile_row_pitch)));
+#define TAILS_OF(r) INTV x_##r = (INTV)(integer_tail((tile_a + (r)*tile_row_pitch), tile_n));
 #define DOT(sum, x, w) __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(w));
 #define DOT_ONE(r, j) DOT(s_##r##_##j, x_##r, w_##j)
 #define DOT_ONES(r, ones) DOT(t_##r, x_##r, ones)
@@ -57,8 +62,8 @@ int integer_tail(__global const uchar *p, int n) {
     const int x_##r = (quad);                                                                                          \
     const INTV x0_##r = (INTV)(x_##r & 255), x1_##r = (INTV)((x_##r >> 8) & 255),                                      \
                x2_##r = (INTV)((x_##r >> 16) & 255), x3_##r = (INTV)((x_##r >> 24) & 255);
-#define QUADS_OF(r) BYTES_OF(r, QUAD(INTEGER_A(r)))
-#define TAILS_OF(r) BYTES_OF(r, integer_tail(INTEGER_A(r), tile_n))
+#define QUADS_OF(r) BYTES_OF(r, QUAD((tile_a + (r)*tile_row_pitch)))
+#define TAILS_OF(r) BYTES_OF(r, integer_tail((tile_a + (r)*tile_row_pitch), tile_n))
 #define DOT_ONE(r, j) s_##r##_##j += x0_##r * w0_##j + x1_##r * w1_##j + x2_##r * w2_##j + x3_##r * w3_##j;
 #define DOT_ONES(r, ones)                                                                                              \
     t_##r += x0_##r * (ones & 1) + x1_##r * ((ones >> 8) & 1) + x2_##r * ((ones >> 16) & 1) + x3_##r * (ones >> 24);
@@ -90,15 +95,21 @@ int integer_tail(__global const uchar *p, int n) {
     TAILS_OF(r)                                                                                                        \
     COLUMNS_OF(DOT_ONE, r)                                                                                             \
     ROW_SUM(r, ones)
-#define INTEGER_STEP(b)                                                                                                \
+#ifdef ASM_INTEGERS
+#define INTEGER_STEP(a, b) TILE_STEP(a, b)
+#else
+#define INTEGER_STEP(a, b)                                                                                             \
     {                                                                                                                  \
+        __global const uchar *tile_a = (a);                                                                            \
         __global const int *tile_w = (b);                                                                              \
         const INTV ones = (INTV)(0x01010101);                                                                          \
         COLUMNS_OF(WEIGHTS_ONE, 0)                                                                                     \
         ROWS(DOT_ROW)                                                                                                  \
     }
-#define INTEGER_STEP_TAIL(b, n)                                                                                        \
+#endif
+#define INTEGER_STEP_TAIL(a, b, n)                                                                                     \
     {                                                                                                                  \
+        __global const uchar *tile_a = (a);                                                                            \
         __global const int *tile_w = (b);                                                                              \
         const int tile_n = (n);                                                                                        \
         const INTV ones = (INTV)(0x01010101 >> (32 - 8 * tile_n));                                                     \

@@ -5,12 +5,15 @@
 // multiple of the pitch, scaled by 1, 2, 4 or 8, and registers hold MR * NR / 16 accumulators, up to three weights and
 // one scalar; a fourth vector of weights stays in memory. The statements are volatile to keep their order.
 //
-// BF16_PAIRS: vdpbf16ps multiplies pairs of bfloat16 instead of floats, and takes denormals as 0.
+// BF16_PAIRS: vdpbf16ps multiplies pairs of bfloat16 instead of floats, and takes denormals as 0. ASM_INTEGERS:
+// vpdpbusd multiplies quads of unsigned bytes, signed ones moved by 128 (X_SIGNED), by quads of signed ones; the sums
+// are the s_R_J of microkernel/integer.cl.
 #if VECTOR != 16 || MR > 14
 #error the instructions need vectors of 16 and at most 14 rows
 #endif
 
 #define TILE_ROWS(pitch)                                                                                               \
+    DECLARE_MOVED const long tile_row_pitch = (pitch);                                                                 \
     const long tile_pitch_1 = (long)(pitch) * sizeof(TILE_ELEMENT), tile_pitch_3 = 3 * tile_pitch_1;                   \
     const long tile_pitch_5 = 5 * tile_pitch_1, tile_pitch_7 = 7 * tile_pitch_1, tile_pitch_9 = 9 * tile_pitch_1;      \
     const long tile_pitch_11 = 11 * tile_pitch_1, tile_pitch_13 = 13 * tile_pitch_1;
@@ -35,7 +38,11 @@
 #define STEP_ROW_12(F) F(12, ROW_4, tile_pitch_3)
 #define STEP_ROW_13(F) F(13, ROW_1, tile_pitch_13)
 
-#ifdef BF16_PAIRS
+#if defined(ASM_INTEGERS)
+#define MULTIPLY "\n\tvpdpbusd "
+#define WEIGHTV int16
+#define LOAD_WEIGHTS_AT(p) LOAD_VECTOR(p)
+#elif defined(BF16_PAIRS)
 #define MULTIPLY "\n\tvdpbf16ps "
 #define WEIGHTV uint16
 #define LOAD_WEIGHTS_AT(p) vload16(0, p)
@@ -44,12 +51,25 @@
 #define WEIGHTV FLOATV
 #define LOAD_WEIGHTS_AT(p) LOAD_VECTOR(p)
 #endif
+#if defined(ASM_INTEGERS) && defined(X_SIGNED)
+#define BROADCAST(address) "vpbroadcastd " address ", %[scalar]\n\tvpxord %[moved]%{1to16%}, %[scalar], %[scalar]"
+#define MOVED_OPERAND , [moved] "m"(tile_moved)
+#define DECLARE_MOVED const int tile_moved = 0x80808080;
+#else
 #define BROADCAST(address) "vbroadcastss " address ", %[scalar]"
+#define MOVED_OPERAND
+#define DECLARE_MOVED
+#endif
+#ifdef ASM_INTEGERS
+#define SUM_OF(r, j) s_##r##_##j
+#else
+#define SUM_OF(r, j) acc_##r##_##j
+#endif
 #define MULTIPLY_COLUMN(j) MULTIPLY "%[weights" #j "], %[scalar], %[sum" #j "]"
 #define MULTIPLY_LAST_COLUMN MULTIPLY "192(%[b]), %[scalar], %[sum3]"
-#define SUM_OPERAND(r, j) [sum##j] "+v"(acc_##r##_##j)
+#define SUM_OPERAND(r, j) [sum##j] "+v"(SUM_OF(r, j))
 #define WEIGHTS_OPERAND(j) [weights##j] "v"(weights_##j)
-#define ROW_OPERANDS(row_pitch) [a] "r"(tile_a), [pitch] "r"(row_pitch)
+#define ROW_OPERANDS(row_pitch) [a] "r"(tile_a), [pitch] "r"(row_pitch)MOVED_OPERAND
 
 #if NR == 16
 #define STEP_OF(r, address, row_pitch)                                                                                 \

@@ -73,7 +73,7 @@
 #define LAST_ONE(r, j) __asm__("vdpbf16ps %2, %1, %0" : "+v"(acc_##r##_##j) : "v"(weights_##j), "v"(scalar));
 #define LAST_ROW(r)                                                                                                    \
     {                                                                                                                  \
-        const uint16 scalar = (uint16)(uint)(tile_a)[(r)*tile_pitch_1 / (long)sizeof(ELEMENT)];                        \
+        const uint16 scalar = (uint16)(uint)(tile_a)[(r)*tile_row_pitch];                                              \
         COLUMNS_OF(LAST_ONE, r)                                                                                        \
     }
 #define TILE_LAST(a, b)                                                                                                \
@@ -84,7 +84,9 @@
         ROWS(LAST_ROW)                                                                                                 \
     }
 #else
+#ifndef TILE_WEIGHT
 #define TILE_WEIGHT float
+#endif
 #define K_STEP 1
 #endif
 
@@ -95,10 +97,12 @@
 #define TILE_ELEMENT float
 #define TILE_LOAD LOAD_LANE
 #else
+#ifndef TILE_ELEMENT
 #define TILE_ELEMENT ELEMENT
+#endif
 #define TILE_LOAD LOAD_LANE_ELEMENT
 #endif
-#if defined(ASM_TILE) || defined(BF16_PAIRS)
+#if defined(ASM_TILE) || defined(BF16_PAIRS) || defined(ASM_INTEGERS)
 #include "microkernel/multiply.cl"
 #else
 #define TILE_ROWS(pitch) const long tile_row_pitch = (pitch);
