@@ -125,7 +125,7 @@ int integer_tail(__global const uchar *p, int n) {
 
 #define CONVERT_OUTPUT(v) CONCATENATE(CONCATENATE(convert_, OUTPUT), VECTOR)(v)
 #ifdef SUMS_ONLY
-#define RESULT_VECTOR(c) CONCATENATE(vstore, VECTOR)(sums, 0, p);
+#define RESULT_VECTOR(c) STORE_VECTOR(sums, p);
 #define RESULT_LANE(c) *p = sum;
 #elif defined(REQUANTIZE)
 #ifdef OUTPUT_SIGNED
@@ -142,7 +142,7 @@ int integer_tail(__global const uchar *p, int n) {
     q += requantize_zero;                                                                                              \
     CONCATENATE(OUTPUT, VECTOR) bytes;                                                                                 \
     SATURATED(bytes, q)                                                                                                \
-    CONCATENATE(vstore, VECTOR)(bytes, 0, p);
+    STORE_VECTOR(bytes, p);
 #define RESULT_LANE(c)                                                                                                 \
     const float v = (float)sum * ((__global const float *)tile_p)[NR + (c)];                                           \
     *p = SATURATED_LANE((int)rint(v) + requantize_zero);
@@ -151,7 +151,7 @@ int integer_tail(__global const uchar *p, int n) {
 #define STORE_RESULT(v, p) STORE_VECTOR(v, p)
 #define STORE_RESULT_LANE(v, p) *(p) = (v)
 #else
-#define STORE_RESULT(v, p) CONCATENATE(vstore, VECTOR)(CONVERT_OUTPUT(CONVERT_INTS(v)), 0, p)
+#define STORE_RESULT(v, p) STORE_VECTOR(CONVERT_OUTPUT(CONVERT_INTS(v)), p)
 #define STORE_RESULT_LANE(v, p) *(p) = (OUTPUT)(int)(v)
 #endif
 #define RESULT_VECTOR(c)                                                                                               \
@@ -180,7 +180,7 @@ int integer_tail(__global const uchar *p, int n) {
     {                                                                                                                  \
         INTV sums = s_##r##_##j;                                                                                       \
         ROW_SUM_TAKEN(r, j)                                                                                            \
-        CONCATENATE(vstore, VECTOR)(sums, 0, tile_sums + r * NR + j * VECTOR);                                         \
+        STORE_VECTOR(sums, tile_sums + r * NR + j * VECTOR);                                                           \
     }
 #define SPILL_SUMS(r) COLUMNS_OF(SPILL_SUM, r)
 #define INTEGER_STORE_LANES                                                                                            \

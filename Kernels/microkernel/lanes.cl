@@ -31,6 +31,8 @@
 DEFINE_STORE(float, __global)
 DEFINE_STORE(float, __local)
 DEFINE_STORE(float, __private)
+DEFINE_STORE(int, __global)
+DEFINE_STORE(int, __private)
 DEFINE_STORE(uint, __global)
 DEFINE_STORE(ushort, __global)
 DEFINE_STORE(char, __global)

@@ -12,6 +12,7 @@
 #define ELEMENT uint
 #define INDEX long
 #endif
+#include "movement/vectors.cl"
 
 int movement_position(INDEX index, int extent) {
     const INDEX from_start = index < 0 ? index + extent : index;
@@ -33,7 +34,7 @@ __kernel void movement_gather(__global const ELEMENT *data, long data_offset, __
         __global ELEMENT *q = output + output_offset + (long)row * inner;
         int i = begin;
         for (; i + 16 <= end; i += 16)
-            vstore16(vload16(0, p + i), 0, q + i);
+            STORE16(vload16(0, p + i), q + i);
         for (; i < end; ++i)
             q[i] = p[i];
     }

@@ -8,6 +8,7 @@
 #ifndef ELEMENT
 #define ELEMENT uint
 #endif
+#include "movement/vectors.cl"
 #define VECTOR16_OF(type) type##16
 #define VECTOR16_(type) VECTOR16_OF(type)
 #define VECTOR16 VECTOR16_(ELEMENT)
@@ -25,12 +26,12 @@ __kernel void movement_halo(__global ELEMENT *buffer, long offset, int planes, i
         const int head = inside ? left : row_end;
         int i = 0;
         for (; i + 16 <= head; i += 16)
-            vstore16(fill, 0, p + i);
+            STORE16(fill, p + i);
         for (; i < head; ++i)
             p[i] = (ELEMENT)value;
         i = inside ? left + width : row_end;
         for (; i + 16 <= row_end; i += 16)
-            vstore16(fill, 0, p + i);
+            STORE16(fill, p + i);
         for (; i < row_end; ++i)
             p[i] = (ELEMENT)value;
     }

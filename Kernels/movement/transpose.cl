@@ -11,10 +11,12 @@
 // movement_transpose_tiled: one work-group copies 32 i by 32 j through local memory. Global size: (roundup(target_run,
 // 32), ceil(source_run / 32) * 8, batches); local size (32, 8, 1); span, units and units_per_item are not used.
 //
-// Tunables: ELEMENT, an integer type of the element's width; VECTOR 16: whole tiles by vector shuffles.
+// Tunables: ELEMENT, an integer type of the element's width; VECTOR 16 (with uint): whole tiles, and the pixels of
+// three planes, by vector shuffles.
 #ifndef ELEMENT
 #define ELEMENT uint
 #endif
+#include "movement/vectors.cl"
 
 #define TRANSPOSE_PARAMETERS                                                                                           \
     __global const ELEMENT *source, long source_offset, __global ELEMENT *target, long target_offset, int source_run,  \
@@ -32,6 +34,12 @@
     (uint16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
 #define INTERLEAVE_HIGH(a, b)                                                                                          \
     (uint16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf)
+#define TRIPLES_LOW(a, b, c)                                                                                           \
+    (uint16)(a.s0, b.s0, c.s0, a.s1, b.s1, c.s1, a.s2, b.s2, c.s2, a.s3, b.s3, c.s3, a.s4, b.s4, c.s4, a.s5)
+#define TRIPLES_MIDDLE(a, b, c)                                                                                        \
+    (uint16)(b.s5, c.s5, a.s6, b.s6, c.s6, a.s7, b.s7, c.s7, a.s8, b.s8, c.s8, a.s9, b.s9, c.s9, a.sa, b.sa)
+#define TRIPLES_HIGH(a, b, c)                                                                                          \
+    (uint16)(c.sa, a.sb, b.sb, c.sb, a.sc, b.sc, c.sc, a.sd, b.sd, c.sd, a.se, b.se, c.se, a.sf, b.sf, c.sf)
 #define STAGE(to, from)                                                                                                \
     const uint16 to##0 = INTERLEAVE_LOW(from##0, from##8), to##1 = INTERLEAVE_HIGH(from##0, from##8);                  \
     const uint16 to##2 = INTERLEAVE_LOW(from##1, from##9), to##3 = INTERLEAVE_HIGH(from##1, from##9);                  \
@@ -47,7 +55,7 @@
     M(2, 2)                                                                                                            \
     M(3, 3) M(4, 4) M(5, 5) M(6, 6) M(7, 7) M(8, 8) M(9, 9) M(a, 10) M(b, 11) M(c, 12) M(d, 13) M(e, 14) M(f, 15)
 #define LOAD_ROW(name, j0) const uint16 r##name = vload16(0, p + (long)(j0)*source_pitch);
-#define STORE_ROW(name, i0) vstore16(w##name, 0, q + (long)(i0)*target_pitch);
+#define STORE_ROW(name, i0) STORE16(w##name, q + (long)(i0)*target_pitch);
 #endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void movement_transpose(TRANSPOSE_PARAMETERS) {
@@ -72,6 +80,15 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void movement_transpose(
                 STAGE(v, u)
                 STAGE(w, v)
                 EACH(STORE_ROW)
+            }
+            if (target_run == 3 && target_pitch == 3) {
+                __global const ELEMENT *p = from + i0;
+                __global ELEMENT *q = to + (long)i0 * 3;
+                const uint16 a = vload16(0, p), b = vload16(0, p + source_pitch), c = vload16(0, p + 2L * source_pitch);
+                STORE16(TRIPLES_LOW(a, b, c), q);
+                STORE16(TRIPLES_MIDDLE(a, b, c), q + 16);
+                STORE16(TRIPLES_HIGH(a, b, c), q + 32);
+                continue;
             }
         }
 #endif

@@ -71,7 +71,7 @@ func node(_ operatorType: String, inputs: Int, outputs: Int = 1, _ attributes: [
         #expect(text.hasPrefix("#pragma OPENCL FP_CONTRACT OFF\n"))
         #expect(text.contains("const float16 x0 = vload16(0, q0 + i);"))
         #expect(text.contains("const float16 t0 = (x0 + x1);"))
-        #expect(text.contains("vstore16(t0, 0, q2 + i);"))
+        #expect(text.contains("STORE_LANES(float, 16, t0, q2 + i)"))
         #expect(text.contains("const float x0 = q0[i];"))
     }
 

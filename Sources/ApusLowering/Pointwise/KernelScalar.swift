@@ -95,6 +95,20 @@ package struct KernelScalar: Sendable, Hashable {
         return "convert_\(compute)\(lanes)(\(vector))"
     }
 
+    /// What stands before a generated kernel that stores vectors: pocl's `vstore16` becomes stores of 128 bits at most, of
+    /// single bytes for bytes.
+    static let storeMacro = """
+        #ifdef POCL_DEVICE_ADDRESS_BITS
+        #define STORE_LANES(T, N, v, p) { \\
+            typedef T##N __attribute__((aligned(sizeof(T)), may_alias)) Stored; \\
+            *(__global Stored *)(p) = (v); \\
+        }
+        #else
+        #define STORE_LANES(T, N, v, p) vstore##N(v, 0, p);
+        #endif
+
+        """
+
     /// The statement that stores an arithmetic value; one lane means a scalar.
     func store(_ value: String, _ pointer: String, _ index: String, lanes: Int) -> String {
         let suffix = lanes == 1 ? "" : "\(lanes)"
@@ -105,7 +119,7 @@ package struct KernelScalar: Sendable, Hashable {
         }
         if usesInstructions, elementType == .bfloat16, compute == "float", lanes == 16 {
             return "{ ushort16 rounded; __asm__(\"vcvtneps2bf16 %1, %0\" : \"=v\"(rounded) : \"v\"(\(value))); "
-                + "vstore16(rounded, 0, \(pointer) + \(index)); }"
+                + "STORE_LANES(ushort, 16, rounded, \(pointer) + \(index)) }"
         }
         var stored = value
         if compute != storage {
@@ -118,7 +132,8 @@ package struct KernelScalar: Sendable, Hashable {
             }
         }
         return lanes == 1
-            ? "\(pointer)[\(index)] = \(stored);" : "vstore\(lanes)(\(stored), 0, \(pointer) + \(index));"
+            ? "\(pointer)[\(index)] = \(stored);"
+            : "STORE_LANES(\(storage), \(lanes), \(stored), \(pointer) + \(index))"
     }
 
     /// The statements that store the lanes of a vector at a distance from each other.

@@ -117,7 +117,8 @@ struct PointwiseKernel {
         let double =
             (helpers.joined() + kernel).contains("double")
             ? "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n" : ""
-        return "#pragma OPENCL FP_CONTRACT OFF\n" + double + helpers.sorted().joined() + kernel
+        return "#pragma OPENCL FP_CONTRACT OFF\n" + double + KernelScalar.storeMacro + helpers.sorted().joined()
+            + kernel
     }
 
     private var outputIndex: Int { inputs.count }

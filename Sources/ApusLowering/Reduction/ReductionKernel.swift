@@ -56,7 +56,7 @@ struct ReductionKernel {
     func text() throws(ModelError) -> String {
         var text = "#pragma OPENCL FP_CONTRACT OFF\n"
         if input.compute == "double" { text += "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n" }
-        text += signature + decoding
+        text += KernelScalar.storeMacro + signature + decoding
         text += "int i = s * segment;\n"
         if isColumnwise && lanes > 1 {
             text += "for (; i + \(lanes) <= stop; i += \(lanes)) {\n\(try body(lanes: lanes))}\n"
