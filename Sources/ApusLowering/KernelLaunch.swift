@@ -22,7 +22,9 @@ package struct KernelProgram: Sendable, Hashable {
     }
 
     /// Defines that say what is fused into a kernel, not how it is tiled.
-    private static let switches: Set<String> = ["ASM_TILE", "HAS_BIAS", "CHANNELS_PADDED", "EPILOGUE_LOOP"]
+    private static let switches: Set<String> = [
+        "ASM_TILE", "HAS_BIAS", "CHANNELS_PADDED", "EPILOGUE_LOOP", "FIRST_BIAS", "FIRST_LOOP",
+    ]
 }
 
 /// Memory that a launch touches.

@@ -1,5 +1,6 @@
 import ApusCompiler
 import ApusGraph
+import ApusLowering
 import ApusOperators
 import ApusTensor
 import Testing
@@ -62,6 +63,7 @@ struct PassCheck {
         _ passes: [GraphPass],
         bound: Bool = true,
         disabled: Set<String> = [],
+        lowering: LoweringContext? = nil,
         tolerance: Double = 1e-6
     ) throws -> Graph {
         var types: [ValueID: TensorType] = [:]
@@ -69,7 +71,7 @@ struct PassCheck {
         let before = try GraphInterpreter(graph).run(inputs) { id, value in
             if case .tensor(let tensor) = value { types[id] = tensor.type }
         }
-        let context = PassContext(types: bound ? types : [:])
+        let context = PassContext(types: bound ? types : [:], lowering: lowering)
         let result = try PassPipeline(passes).run(graph, disabled: disabled, context: context)
         let after = try GraphInterpreter(result).run(inputs)
         #expect(result.outputs == graph.outputs)

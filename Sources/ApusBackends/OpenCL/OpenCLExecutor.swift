@@ -82,7 +82,10 @@ package final class OpenCLExecutor: Executor {
         let values = known.sorted { $0.key < $1.key }.map { PlanCache.KnownValue(id: $0.key, $0.value) }
         return try plans.plan(PlanCache.Key(part: part, known: values, inputs: inputs.map(\.type))) {
             var bound = try ShapeBinder(limits: options.limits).bind(graph, inputs: inputs)
-                .optimized(disabled: options.disabledPasses, context: PassContext(limits: options.limits))
+                .optimized(
+                    disabled: options.disabledPasses,
+                    context: PassContext(lowering: context, limits: options.limits)
+                )
             if options.observesValues {
                 let produced = bound.graph.nodes.flatMap { $0.outputs.compactMap { $0 } }
                 let present = Set(bound.graph.outputs)

@@ -1,4 +1,5 @@
 package import ApusGraph
+package import ApusLowering
 package import ApusOperators
 package import ApusTensor
 
@@ -33,6 +34,8 @@ package struct PassContext: Sendable {
     package var foldingOperations: Int
     /// Whether a device applies the formula in the kernel of the node; asked with the node as it stands before.
     package var canFuse: @Sendable (Node, Epilogue) -> Bool
+    /// The device that the graph is planned for; `nil` where it is not known.
+    package var lowering: LoweringContext?
     package var limits: EvaluationLimits
 
     package init(
@@ -41,6 +44,7 @@ package struct PassContext: Sendable {
         foldingBytes: Int = 1 << 30,
         foldingOperations: Int = 8 << 30,
         canFuse: @escaping @Sendable (Node, Epilogue) -> Bool = { node, _ in PassContext.isAnchor(node) },
+        lowering: LoweringContext? = nil,
         limits: EvaluationLimits = EvaluationLimits()
     ) {
         self.table = table
@@ -48,6 +52,7 @@ package struct PassContext: Sendable {
         self.foldingBytes = foldingBytes
         self.foldingOperations = foldingOperations
         self.canFuse = canFuse
+        self.lowering = lowering
         self.limits = limits
     }
 

@@ -23,7 +23,7 @@ package struct PassPipeline: Sendable {
     /// The passes over bound shapes: once a plan, with `PassContext.types`.
     package static let bound = PassPipeline(
         folding + [.einsum, .identity, .transpose, .identity, .pad, .batchNormalization, .layerNormalization, .gelu]
-            + [.attention, .deadCode] + [.epilogue, .pointwise, .epilogue, .deadCode, .winograd]
+            + [.attention, .deadCode] + [.epilogue, .pointwise, .epilogue, .deadCode, .depthwise, .winograd]
     )
 
     private static let folding: [GraphPass] = [.shape, .constants, .controlFlow, .constants]

@@ -1,4 +1,5 @@
 /// The lowerings of the convolution operators by ONNX name.
 package let convolutionLowerings: [(String, any OperatorLowering.Type)] = [
-    ("Conv", ConvLowering.self)
+    ("Conv", ConvLowering.self),
+    ("apus.ConvDepthwise", ConvDepthwiseLowering.self),
 ]

@@ -129,8 +129,8 @@ struct WinogradEstimate {
 }
 
 extension WorkItemTile {
-    /// The register tiles of Winograd's products.
-    fileprivate static func all(vectorWidth: Int) -> [WorkItemTile] {
+    /// The register tiles of a product whose rows and columns are free.
+    static func all(vectorWidth: Int) -> [WorkItemTile] {
         (1...4).flatMap { vectors in
             [14, 12, 8, 7, 6, 4, 2, 1].filter { $0 <= maximumRows(vectors, vectorWidth) }
                 .map { WorkItemTile(rows: $0, columns: vectors * vectorWidth, vectorWidth: vectorWidth) }
@@ -138,7 +138,7 @@ extension WorkItemTile {
     }
 
     /// The time of one step of the inner loop: two multiply-adds and two loads a cycle, four cycles of latency.
-    fileprivate var stepCost: Double {
+    var stepCost: Double {
         let vectors = columns / vectorWidth
         return Double(max(rows * vectors, rows + vectors, 8)) + 0.2 * Double(rows + vectors)
     }

@@ -133,12 +133,7 @@ package struct EpilogueSource: Sendable, Hashable {
                 names.append(ExpressionPrinter.Value(text: "((T)(k\(index)))", type: try KernelScalar(.float32)))
             }
         }
-        var printer = ExpressionPrinter(form: .generic, inputs: names)
-        let result = try printer.print(printed, as: .float32)
-        guard result.type.elementType == .float32 else {
-            throw ModelError(.unsupported, "the epilogue gives \(result.type.elementType), not float32")
-        }
-        let body = (printer.statements + ["v = \(result.text);"]).joined(separator: " ")
+        let body = try Self.body(printed, names)
         generated = """
             #define EPILOGUE_ARGUMENTS\(parameters)
             #define EPILOGUE(T, LOAD, v, n, d, y, x, c) { \(body) }
@@ -162,6 +157,32 @@ package struct EpilogueSource: Sendable, Hashable {
         arguments = requantization.arguments
         defines["EPILOGUE_LOOP"] = nil
         defines.merge(requantization.defines) { $1 }
+    }
+
+    /// A formula of one operand as the macro `NAME(T, v)`, which changes v in place, and whether it is too long to be
+    /// written out for every register of a tile.
+    ///
+    /// - Throws: `ModelError` with code `unsupported`, where the formula needs other arithmetic than float32.
+    static func macro(
+        _ name: String,
+        _ formula: PointwiseExpression
+    ) throws(ModelError) -> (text: String, isLong: Bool) {
+        let formula = try formula.computedInFloat32()
+        let operand = ExpressionPrinter.Value(text: "v", type: try KernelScalar(.float32))
+        return ("#define \(name)(T, v) { \(try body(formula, [operand])) }\n", formula.isLongInline)
+    }
+
+    /// The statements that give v the value of a formula.
+    private static func body(
+        _ formula: PointwiseExpression,
+        _ operands: [ExpressionPrinter.Value]
+    ) throws(ModelError) -> String {
+        var printer = ExpressionPrinter(form: .generic, inputs: operands)
+        let result = try printer.print(formula, as: .float32)
+        guard result.type.elementType == .float32 else {
+            throw ModelError(.unsupported, "the epilogue gives \(result.type.elementType), not float32")
+        }
+        return (printer.statements + ["v = \(result.text);"]).joined(separator: " ")
     }
 
     /// The suffix of the loads, and the type of an element in OpenCL C.

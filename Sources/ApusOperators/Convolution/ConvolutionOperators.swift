@@ -3,6 +3,7 @@ package let convolutionOperators: [(String, any Operator.Type)] = [
     ("AveragePool", Pooling.self),
     ("CausalConvWithState", CausalConvWithState.self),
     ("Conv", Conv.self),
+    ("apus.ConvDepthwise", ConvDepthwise.self),
     ("ConvTranspose", ConvTranspose.self),
     ("GlobalAveragePool", Pooling.self),
     ("GlobalLpPool", Pooling.self),
