@@ -94,7 +94,7 @@ extension Session {
                 on: openCL,
                 knownInputs: known,
                 options: options,
-                tuning: TuningTable(refusalsOn: openCL.info, in: cache),
+                tuning: TuningTable(storedOn: openCL.info, in: cache),
                 cache: cache
             )
         }

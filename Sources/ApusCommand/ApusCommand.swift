@@ -17,7 +17,7 @@ struct ApusCommand: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             DevicesCommand.self, InspectCommand.self, CheckCommand.self, RunCommand.self, BenchCommand.self,
-            CompareCommand.self, CertifyCommand.self,
+            CompareCommand.self, CertifyCommand.self, TuneCommand.self,
         ]
     )
 

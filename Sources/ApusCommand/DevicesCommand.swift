@@ -30,6 +30,8 @@ struct DevicesCommand: ParsableCommand {
         var extensions: [String]
         /// Kernels that certification refused.
         var refused: [Refusal]
+        /// Problems for which tuning preferred another variant than the default.
+        var tuned: Int
         /// `nil` if it could not be measured.
         var roof: DeviceRoof?
     }
@@ -61,6 +63,7 @@ struct DevicesCommand: ParsableCommand {
                 instructionSets: info.instructionSets.map(\.rawValue).sorted(),
                 extensions: info.extensions.sorted(),
                 refused: ProgramCache.shared.refusals(on: info).filter { $0.digest == kernelDigest($0.variant) },
+                tuned: ProgramCache.shared.validChoices(on: info).count,
                 roof: roof
             )
         }
@@ -82,6 +85,7 @@ struct DevicesCommand: ParsableCommand {
                     + "\(entry.localMemoryBytes >> 10) KiB local"
             )
             print("  measured           \(entry.roof?.summary ?? "-")")
+            if entry.tuned > 0 { print("  tuned              \(entry.tuned) choices of kernel variants") }
             for refusal in entry.refused {
                 print("  refused            \(refusal.operatorType) \(refusal.variant): \(refusal.reason)")
             }

@@ -143,15 +143,19 @@ struct SharedOptions: ParsableArguments {
         return options
     }
 
+    /// Sets the process up for `--threads`, before the first OpenCL call.
+    func limitDeviceThreads() {
+        guard let threads else { return }
+        limitThreads(threads)
+        // pocl reads these at its first call; the name changed with its version 4.
+        for name in ["POCL_MAX_PTHREAD_COUNT", "POCL_CPU_MAX_CU_COUNT"] { setenv(name, String(threads), 1) }
+    }
+
     /// Loads the model, once the process is set up as the options say.
     ///
     /// - Throws: `ModelError` if the model is wrong or not to be had in the precision or placement asked for.
     func loadModel() throws -> Model {
-        if let threads {
-            limitThreads(threads)
-            // pocl reads these at its first call; the name changed with its version 4.
-            for name in ["POCL_MAX_PTHREAD_COUNT", "POCL_CPU_MAX_CU_COUNT"] { setenv(name, String(threads), 1) }
-        }
+        limitDeviceThreads()
         _ = try sessionPlacement()
         guard ["model", "fp32", "bf16", "fp16"].contains(precision) else {
             throw ModelError(

@@ -86,6 +86,8 @@ package struct PlannedNode: Sendable {
     package var hostReason: String?
     package var launchCount: Int
     package var cost: Cost
+    /// What lowering decided between variants, where tuning may decide otherwise.
+    package var decision: TuningDecision?
 }
 
 /// A model bound to concrete shapes on one device: immutable and shared.

@@ -129,6 +129,7 @@ struct PlanAssembly {
                 }
                 let lowered = try lowering.lower(call(prepared, nodes[index].op, canonical: false), builder.context)
                 try checkTrust(lowered, node)
+                nodes[index].decision = lowered.decision
                 append(lowered, of: prepared, at: index)
             } catch {
                 guard error.code == .unsupported else {

@@ -1,12 +1,20 @@
 /// What measurement chose for a kernel family, by problem; lowering falls back to its own rank where nothing is stored.
 package struct TuningTable: Sendable, Hashable {
-    /// Values of tunables by problem key, such as `["MR": 14, "NR": 32]`.
-    package var choices: [String: [String: Int]]
+    /// Variants by problem; lowering leaves out those that cannot serve the problem.
+    package var choices: [TuningKey: TuningChoice]
+    /// Forces a tile of that size of Winograd's algorithm on every convolution that can have it, 0 none; `nil` leaves it
+    /// to the choices and the rank.
+    package var winogradTile: Int?
+    /// Whether a convolution takes in the depthwise convolution behind it wherever a kernel serves, or nowhere; `nil`
+    /// leaves it to the rank.
+    package var fusesDepthwise: Bool?
     /// Variants that did not build or disagreed with the reference on this device: an operator and a kernel.
     package private(set) var refusedVariants: Set<String>
 
-    package init(choices: [String: [String: Int]] = [:]) {
+    package init(choices: [TuningKey: TuningChoice] = [:], winogradTile: Int? = nil, fusesDepthwise: Bool? = nil) {
         self.choices = choices
+        self.winogradTile = winogradTile
+        self.fusesDepthwise = fusesDepthwise
         refusedVariants = []
     }
 

@@ -98,6 +98,8 @@ package struct LoweredNode: Sendable {
     package var inPlaceInputs: [Int]
     /// The input whose memory the first output *is*: no launch at all.
     package var aliasedInput: Int?
+    /// The decision between variants that tuning may take, where there is one.
+    package var decision: TuningDecision?
 
     package init(
         launches: [KernelLaunch],

@@ -11,6 +11,8 @@ struct WorkItemTile: Hashable {
 
     /// The rows that divide the maps of common networks, largest first.
     private static let rowChoices = [14, 7, 6, 4, 2, 1]
+    /// The rows that `microkernel/multiply.cl` addresses.
+    private static let mostRows = 14
 
     /// The tile whose whole panels waste least of the columns, with as many rows as registers and map allow.
     ///
@@ -28,27 +30,59 @@ struct WorkItemTile: Hashable {
                 vectorWidth: vectorWidth
             )
         }
-        func cost(_ tile: WorkItemTile) -> Double {
-            let vectors = tile.columns / vectorWidth
-            let multiplies = Double(tile.rows * vectors)
-            // Processors with 8 lanes load as often as they multiply.
-            let loads = Double(tile.rows + vectors) / (vectorWidth >= 16 ? 2 : 1)
-            // Vectors of weights come from farther away than the scalars of a row.
-            let cycles = max(multiplies, loads, 4) + 0.1 * Double(tile.rows) + 0.8 * Double(vectors)
-            return Double(ceilingDivision(rows, tile.rows) * ceilingDivision(columns, tile.columns)) * cycles
-        }
-        return candidates.min { cost($0) < cost($1) } ?? candidates[0]
+        return candidates.min { $0.cost(rows: rows, columns: columns) < $1.cost(rows: rows, columns: columns) }
+            ?? candidates[0]
+    }
+
+    /// Every tile that registers and map allow, by expected time; see `best` for the parameters.
+    static func ranked(rows: Int, columns: Int, vectorWidth: Int, holdsScalar: Bool = false) -> [WorkItemTile] {
+        all(vectorWidth: vectorWidth, holdsScalar: holdsScalar).filter { $0.rows <= max(rows, 1) }
+            .sorted { $0.cost(rows: rows, columns: columns) < $1.cost(rows: rows, columns: columns) }
+    }
+
+    /// The time of all tiles of a map, counted in multiply-adds of one vector.
+    private func cost(rows: Int, columns: Int) -> Double {
+        let vectors = self.columns / vectorWidth
+        let multiplies = Double(self.rows * vectors)
+        // Processors with 8 lanes load as often as they multiply.
+        let loads = Double(self.rows + vectors) / (vectorWidth >= 16 ? 2 : 1)
+        // Vectors of weights come from farther away than the scalars of a row.
+        let cycles = max(multiplies, loads, 4) + 0.1 * Double(self.rows) + 0.8 * Double(vectors)
+        return Double(ceilingDivision(rows, self.rows) * ceilingDivision(columns, self.columns)) * cycles
     }
 
     /// The tile for matrices of any number of rows: the panels that waste least of the columns, then the fewest loads.
     static func matrix(columns: Int, vectorWidth: Int) -> WorkItemTile {
         let shapes = vectorWidth >= 16 ? [(8, 3), (14, 2), (6, 4), (14, 1)] : [(4, 3), (6, 2), (12, 1)]
-        func cost(_ rows: Int, _ vectors: Int) -> Double {
-            let panels = ceilingDivision(columns, vectors * vectorWidth)
-            return Double(panels) * (Double(rows * vectors) + 0.1 * Double(rows) + 0.3 * Double(vectors)) / Double(rows)
+        let tiles = shapes.map {
+            WorkItemTile(rows: $0.0, columns: $0.1 * vectorWidth, vectorWidth: vectorWidth)
         }
-        let best = shapes.min { cost($0.0, $0.1) < cost($1.0, $1.1) } ?? shapes[0]
-        return WorkItemTile(rows: best.0, columns: best.1 * vectorWidth, vectorWidth: vectorWidth)
+        return tiles.min { $0.matrixCost(columns) < $1.matrixCost(columns) } ?? tiles[0]
+    }
+
+    /// Every tile that registers allow, by expected time for matrices of any number of rows.
+    static func rankedForMatrix(columns: Int, vectorWidth: Int) -> [WorkItemTile] {
+        all(vectorWidth: vectorWidth).sorted { $0.matrixCost(columns) < $1.matrixCost(columns) }
+    }
+
+    /// The time of a row, counted in multiply-adds of one vector.
+    private func matrixCost(_ columns: Int) -> Double {
+        let vectors = self.columns / vectorWidth
+        let step = Double(rows * vectors) + 0.1 * Double(rows) + 0.3 * Double(vectors)
+        return Double(ceilingDivision(columns, self.columns)) * step / Double(rows)
+    }
+
+    private static func all(vectorWidth: Int, holdsScalar: Bool = false) -> [WorkItemTile] {
+        (1...4).flatMap { vectors in
+            (1...max(1, min(mostRows, maximumRows(vectors, vectorWidth, holdsScalar: holdsScalar)))).map {
+                WorkItemTile(rows: $0, columns: vectors * vectorWidth, vectorWidth: vectorWidth)
+            }
+        }
+    }
+
+    /// The tile as tuning stores it.
+    func choice(panelAxis: Int? = nil) -> TuningChoice {
+        .tile(rows: rows, columns: columns, panelAxis: panelAxis)
     }
 
     /// Accumulators and weights must fit the registers; AVX-512 multiplies by a scalar in memory, before it a register

@@ -8,7 +8,7 @@ import Testing
 @Suite struct WinogradTests {
     @Test(arguments: OpenCLDevice.all.indices, [2, 4])
     func agreesWithReference(_ device: Int, _ tile: Int) throws {
-        let tuning = TuningTable(choices: ["winograd": ["tile": tile]])
+        let tuning = TuningTable(winogradTile: tile)
         var certification = Certification(OpenCLDevice.all[device])
         certification.tuning = tuning
         let cases = OperatorSuite.cases.filter { $0.operatorType == "Conv" && $0.name.contains("3x3") }

@@ -7,10 +7,10 @@ import ApusTensor
 import Testing
 
 @Suite struct DepthwisePassTests {
-    private static func device(_ kind: DeviceKind = .cpu, fused: Int? = 1) -> LoweringContext {
+    private static func device(_ kind: DeviceKind = .cpu, fused: Bool? = true) -> LoweringContext {
         LoweringContext(
             device: DeviceInfo(name: "test", kind: kind, computeUnits: 2, localMemoryBytes: 1 << 20, vectorWidth: 16),
-            tuning: TuningTable(choices: fused.map { ["depthwise": ["fused": $0]] } ?? [:])
+            tuning: TuningTable(fusesDepthwise: fused)
         )
     }
 
@@ -53,7 +53,7 @@ import Testing
         let separate = ["Conv", "Conv"]
         #expect(try check.run(passes).operators == separate)
         #expect(try check.run(passes, lowering: Self.device(.gpu)).operators == separate)
-        #expect(try check.run(passes, lowering: Self.device(fused: 0)).operators == separate)
+        #expect(try check.run(passes, lowering: Self.device(fused: false)).operators == separate)
         var distrusted = Self.device()
         distrusted.tuning.refuse("apus.ConvDepthwise", "depthwise/fused.cl")
         #expect(try check.run(passes, lowering: distrusted).operators == separate)

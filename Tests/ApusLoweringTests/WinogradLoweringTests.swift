@@ -62,9 +62,9 @@ import Testing
     }
 
     @Test func tuningForcesATile() throws {
-        let none = TuningTable(choices: ["winograd": ["tile": 0]])
+        let none = TuningTable(winogradTile: 0)
         #expect(kernels(try launches([1, 64, 56, 56], outputs: 64, tuning: none)) == direct)
-        let two = try launches([1, 3, 9, 9], outputs: 4, tuning: TuningTable(choices: ["winograd": ["tile": 2]]))
+        let two = try launches([1, 3, 9, 9], outputs: 4, tuning: TuningTable(winogradTile: 2))
         #expect(kernels(two) == winograd)
     }
 }

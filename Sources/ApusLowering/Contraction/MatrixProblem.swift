@@ -33,6 +33,12 @@ struct MatrixProblem {
     /// The axes of the output behind the kernel's batch, row and column.
     var coordinates: EpilogueSource.Coordinates
 
+    /// Whether the rows of A cannot be read where they lie.
+    var packsRows: Bool { a.columnPitch != 1 || a.operand.type.elementType != .float32 }
+
+    /// Whether all matrices of a batch are multiplied by the same one.
+    var sharesColumns: Bool { b.batchPitches.allSatisfy { $0 == 0 } }
+
     /// - Throws: `ModelError` with code `unsupported` for batches that two levels cannot walk.
     init(_ call: OperatorCall) throws(ModelError) {
         switch call.anchor {

@@ -33,13 +33,18 @@ enum MatrixProductLowering: OperatorLowering {
     ) throws(ModelError) -> LoweredNode {
         let batches = problem.batch[0] * problem.batch[1]
         let device = context.device
-        let tile = WorkItemTile.matrix(columns: problem.columns, vectorWidth: device.vectorWidth)
+        let decision = Self.decision(problem, context)
+        var tile = WorkItemTile.matrix(columns: problem.columns, vectorWidth: device.vectorWidth)
+        var tunedAxis: Int?
+        if case .tile(let rows, let columns, let axis) = decision.choice {
+            tile = WorkItemTile(rows: rows, columns: columns, vectorWidth: device.vectorWidth)
+            tunedAxis = axis
+        }
         let panels = ceilingDivision(problem.columns, tile.columns)
         var launches: [KernelLaunch] = []
         var scratch: [Int] = []
 
-        let sharesB = problem.b.batchPitches.allSatisfy { $0 == 0 }
-        let panelElements = panels * problem.depth * tile.columns
+        let sharesB = problem.sharesColumns
         let packedB = try pack(
             problem.b,
             batch: sharesB ? [1, 1] : problem.batch,
@@ -53,7 +58,7 @@ enum MatrixProductLowering: OperatorLowering {
 
         var defines = tile.defines(device)
         var arguments: [KernelArgument]
-        if problem.a.columnPitch == 1, problem.a.operand.type.elementType == .float32 {
+        if !problem.packsRows {
             arguments = [problem.a.operand.argument()]
             arguments += (problem.a.batchPitches + [problem.a.rowPitch]).map { .int($0) }
         } else {
@@ -87,7 +92,7 @@ enum MatrixProductLowering: OperatorLowering {
         let tilesPerItem = max(1, min(tiles, tiles * panels * batches / items))
         // The tiles of a panel together ask for the whole next panel.
         let ahead = ceilingDivision(tile.columns * problem.depth, max(1, tiles * (problem.depth / 4)))
-        let panelAxis = !sharesB || panelElements * 4 <= 256 << 10 ? 1 : 2
+        let panelAxis = tunedAxis ?? Self.panelAxis(problem, tile)
         arguments += [packedB.argument]
         arguments += (sharesB ? [0, 0] : packedB.pitches).map { .int($0) }
         arguments += [problem.c.operand.argument(.write)]
@@ -106,7 +111,35 @@ enum MatrixProductLowering: OperatorLowering {
                 localSize: [1, 1, 1]
             )
         )
-        return LoweredNode(launches: launches, scratchBytes: scratch)
+        var lowered = LoweredNode(launches: launches, scratchBytes: scratch)
+        lowered.decision = decision
+        return lowered
+    }
+
+    /// 2 keeps a panel in cache over all matrices of a batch, 1 the rows of a matrix over all panels.
+    private static func panelAxis(_ problem: MatrixProblem, _ tile: WorkItemTile) -> Int {
+        let elements = ceilingDivision(problem.columns, tile.columns) * problem.depth * tile.columns
+        return !problem.sharesColumns || elements * 4 <= 256 << 10 ? 1 : 2
+    }
+
+    /// The register tiles of a matrix product.
+    private static func decision(_ problem: MatrixProblem, _ context: LoweringContext) -> TuningDecision {
+        let width = context.device.vectorWidth
+        let best = WorkItemTile.matrix(columns: problem.columns, vectorWidth: width)
+        let ranked = WorkItemTile.rankedForMatrix(columns: problem.columns, vectorWidth: width)
+        let key = TuningKey.MatrixProduct(
+            columns: problem.columns,
+            depth: problem.depth,
+            packsRows: problem.packsRows,
+            sharesColumns: problem.sharesColumns,
+            storage: problem.storage.elementType
+        )
+        return TuningDecision(
+            .matrixProduct(key),
+            first: best.choice(),
+            others: [best.choice(panelAxis: 3 - panelAxis(problem, best))] + ranked.map { $0.choice() },
+            context.tuning
+        )
     }
 
     /// `gemm/tiled.cl`: a work-group computes a tile, staged in local memory; nothing is packed.

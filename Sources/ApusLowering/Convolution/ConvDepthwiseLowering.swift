@@ -9,15 +9,15 @@ package enum ConvDepthwiseLowering: OperatorLowering {
 
     /// Whether one launch is expected to take less time than the two convolutions by themselves.
     ///
-    /// The answer rests on the channels and one image, never on the batch. `TuningTable.choices["depthwise"]["fused"]`
-    /// forces it: 1 wherever the kernel serves, 0 nowhere.
+    /// The answer rests on the channels and one image, never on the batch. `TuningTable.fusesDepthwise`
+    /// forces it.
     package static func isFaster(_ call: OperatorCall, _ context: LoweringContext) -> Bool {
         guard !context.tuning.refuses("apus.ConvDepthwise", kernelFile),
             let problem = try? ConvDepthwiseProblem(call, context)
         else { return false }
         let estimate = DepthwiseEstimate(problem, context.device)
         guard let tile = estimate.bestTile else { return false }
-        if let forced = context.tuning.choices["depthwise"]?["fused"] { return forced != 0 }
+        if let forced = context.tuning.fusesDepthwise { return forced }
         return !estimate.suitsWinograd && estimate.cost(tile, batch: 1).cost < estimate.separateCost
     }
 

@@ -20,11 +20,18 @@ extension ConvLowering {
         let blocks = ceilingDivision(channels, block)
         let kernel = problem.kernel3
         let rows = output.extents[2]
-        let tileRows =
-            (1...min(rows, hasPairs ? 12 : 14)).min { a, b in
-                let (first, second) = (ceilingDivision(rows, a) * (a + 1), ceilingDivision(rows, b) * (b + 1))
-                return (first, b) < (second, a)
-            } ?? 1
+        let ranked = (1...min(rows, hasPairs ? 12 : 14)).sorted { a, b in
+            let (first, second) = (ceilingDivision(rows, a) * (a + 1), ceilingDivision(rows, b) * (b + 1))
+            return (first, b) < (second, a)
+        }
+        let decision = TuningDecision(
+            .depthwise(problem.tuningKey(call)),
+            first: .pixels(ranked[0]),
+            others: ranked.map { .pixels($0) },
+            context.tuning
+        )
+        var tileRows = ranked[0]
+        if case .pixels(let count) = decision.choice { tileRows = count }
         let tiles = ceilingDivision(rows, tileRows)
         let planes = output.batch * output.extents[0]
         let wanted = 16 * context.device.computeUnits
@@ -67,10 +74,12 @@ extension ConvLowering {
             globalSize: [blocks, tiles, planes * ceilingDivision(output.extents[1], rowBlock)],
             localSize: [1, 1, 1]
         )
-        return LoweredNode(
+        var lowered = LoweredNode(
             launches: [pack, launch],
             scratchBytes: [packedElements * 4],
             inPlaceInputs: epilogue.inPlaceInputs
         )
+        lowered.decision = decision
+        return lowered
     }
 }

@@ -5,41 +5,26 @@ import ApusTensor
 
 extension ConvLowering {
     /// `convolution/direct.cl`: a work-item computes a run of pixels by a panel of channels.
+    ///
+    /// - Parameter panelAxis: 2 keeps a panel of weights in cache over all rows, 1 a row of pixels over all panels; `nil`
+    ///   for the one that moves fewer bytes.
     static func lowerDirect(
         _ call: OperatorCall,
         _ problem: ConvolutionProblem,
+        _ direct: DirectConvolution,
+        _ tile: WorkItemTile,
+        panelAxis: Int?,
         _ context: LoweringContext
     ) throws(ModelError) -> LoweredNode {
         let width = context.device.vectorWidth
-        let input = problem.input
-        let output = problem.output
-        let usesPairs = problem.storage == .bfloat16 && problem.storage.hasInstructions(context.device)
-        var kernel = problem.kernel3
-        var columns = 1
-        var groupInputs = problem.groupInputs
-        var outputExtents = output.extents
-        var lines = output.batch * output.extents[0] * output.extents[1]
-        let stridesAreOne = problem.strides3.allSatisfy { $0 == 1 }
-        if problem.taps == 1, stridesAreOne, input.isSingleRow, output.isSingleRow,
-            problem.geometry.padsBegin.allSatisfy({ $0 == 0 }), problem.haloAfter.allSatisfy({ $0 == 0 }),
-            EpilogueSource.addressesSingleRow(call)
-        {
-            outputExtents = [1, 1, output.batch * output.extents.reduce(1, *)]
-            lines = 1
-        } else if problem.conv.group == 1, problem.dilations3[2] == 1, input.pitches[3] == groupInputs {
-            columns = kernel[2]
-            groupInputs *= columns
-            kernel[2] = 1
-        }
-        let tile = WorkItemTile.best(
-            rows: lines == 1 ? outputExtents[2] / max(output.batch, 1) : outputExtents[2],
-            columns: problem.groupOutputs,
-            vectorWidth: width,
-            holdsScalar: usesPairs
-        )
+        let (input, output) = (problem.input, problem.output)
+        let (lines, outputExtents) = (direct.lines, direct.outputExtents)
+        let usesPairs = problem.usesPairs(context)
         let panels = ceilingDivision(problem.groupOutputs, tile.columns)
         let items = problem.conv.group * panels
-        let steps = problem.taps / columns * (usesPairs ? ceilingDivision(groupInputs, 2) : groupInputs)
+        let steps =
+            problem.taps / direct.mergedColumns
+            * (usesPairs ? ceilingDivision(direct.groupInputs, 2) : direct.groupInputs)
         let packedElements = items * steps * tile.columns
         var pack = packLaunch(
             problem,
@@ -50,10 +35,10 @@ extension ConvLowering {
         )
         if usesPairs {
             pack.kernel = "convolution_pack_pairs"
-            pack.arguments.append(.int(columns))
+            pack.arguments.append(.int(direct.mergedColumns))
             pack.globalSize[0] = steps
         }
-        let panelAxis = cacheAxis(problem, tile, lines: lines, packedBytes: packedElements * 4)
+        let panelAxis = panelAxis ?? cacheAxis(problem, tile, lines: lines, packedBytes: packedElements * 4)
         let isPadded = problem.conv.group == 1 && output.isPadded(to: width)
         let epilogue = try EpilogueSource(call, bias: problem.bias, isPadded: isPadded)
         var program = KernelProgram(
@@ -68,8 +53,8 @@ extension ConvLowering {
         arguments += [.tensor(.scratch(0), offset: 0, elementBytes: 4, access: .read), output.operand.argument(.write)]
         arguments += output.pitches.map { .int($0) }
         arguments += outputExtents.map { .int($0) }
-        arguments += [.int(groupInputs), .int(problem.groupOutputs)]
-        arguments += (kernel + problem.strides3 + problem.dilations3).map { .int($0) }
+        arguments += [.int(direct.groupInputs), .int(problem.groupOutputs)]
+        arguments += (direct.kernel + problem.strides3 + problem.dilations3).map { .int($0) }
         let tiles = ceilingDivision(outputExtents[2], tile.rows)
         let multiplies = problem.taps * problem.groupInputs * tile.rows * tile.columns / width
         var tilesPerItem = 1
@@ -98,7 +83,7 @@ extension ConvLowering {
 
     /// 2 keeps a panel of weights in cache over all rows, 1 keeps a row of pixels over all panels: the one that moves
     /// fewer bytes past the second-level cache.
-    private static func cacheAxis(
+    static func cacheAxis(
         _ problem: ConvolutionProblem,
         _ tile: WorkItemTile,
         lines: Int,
@@ -110,5 +95,39 @@ extension ConvLowering {
         let keepingPanel = packedBytes + (inputBytes > cacheBytes ? panels * inputBytes : inputBytes)
         let keepingRow = inputBytes + (packedBytes > cacheBytes ? lines * packedBytes : packedBytes)
         return keepingRow < keepingPanel ? 1 : 2
+    }
+}
+
+/// A convolution as `convolution/direct.cl` takes it: what is adjacent in memory is one axis.
+struct DirectConvolution {
+    var kernel: [Int]
+    /// The kernel columns that count as inputs.
+    var mergedColumns = 1
+    var groupInputs: Int
+    var outputExtents: [Int]
+    /// Rows of output pixels.
+    var lines: Int
+    /// The pixels of such a row in one image.
+    var rows: Int
+
+    init(_ call: OperatorCall, _ problem: ConvolutionProblem) {
+        let (input, output) = (problem.input, problem.output)
+        kernel = problem.kernel3
+        groupInputs = problem.groupInputs
+        outputExtents = output.extents
+        lines = output.batch * output.extents[0] * output.extents[1]
+        let stridesAreOne = problem.strides3.allSatisfy { $0 == 1 }
+        if problem.taps == 1, stridesAreOne, input.isSingleRow, output.isSingleRow,
+            problem.geometry.padsBegin.allSatisfy({ $0 == 0 }), problem.haloAfter.allSatisfy({ $0 == 0 }),
+            EpilogueSource.addressesSingleRow(call)
+        {
+            outputExtents = [1, 1, output.batch * output.extents.reduce(1, *)]
+            lines = 1
+        } else if problem.conv.group == 1, problem.dilations3[2] == 1, input.pitches[3] == groupInputs {
+            mergedColumns = kernel[2]
+            groupInputs *= mergedColumns
+            kernel[2] = 1
+        }
+        rows = lines == 1 ? outputExtents[2] / max(output.batch, 1) : outputExtents[2]
     }
 }

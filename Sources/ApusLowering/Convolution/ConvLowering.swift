@@ -8,7 +8,7 @@ enum ConvLowering: OperatorLowering {
     static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
         var input = LayoutRequest.channelsLast(haloBefore: [], haloAfter: [])
         if let problem = try? ConvolutionProblem(call), executionModel(context) == .workItemTile,
-            WinogradTile.best(call, problem, context) == nil
+            !usesWinograd(decision(call, problem, context))
         {
             input = .channelsLast(
                 haloBefore: [0, 0] + problem.geometry.padsBegin,
@@ -31,10 +31,7 @@ enum ConvLowering: OperatorLowering {
             if problem.isDepthwise, !context.tuning.refuses("Conv", "depthwise/direct.cl") {
                 return try lowerDepthwise(call, problem, context)
             }
-            if let tile = WinogradTile.best(call, problem, context) {
-                return try lowerWinograd(call, problem, tile, context)
-            }
-            return try lowerDirect(call, problem, context)
+            return try lowerTiled(call, problem, context)
         case .workGroupTile: return try lowerPortable(call, problem, context)
         }
     }

@@ -33,32 +33,43 @@ struct WinogradTile: Hashable {
     /// The tiles of one image.
     func tiles(_ extents: [Int]) -> [Int] { extents.map { ceilingDivision($0, outputs) } }
 
-    /// The tile that is expected to be fastest; `nil` where that is direct convolution, where the device lacks the
-    /// memory or where the node does not allow the algorithm.
-    ///
-    /// `TuningTable.choices["winograd"]["tile"]` forces a tile of that size on every convolution that can have it, 0 none.
-    static func best(_ call: OperatorCall, _ problem: ConvolutionProblem, _ context: LoweringContext) -> WinogradTile? {
+    /// The tiles that serve a convolution, by expected time; none where the device lacks the memory or where the node does
+    /// not allow the algorithm.
+    static func ranked(
+        _ call: OperatorCall,
+        _ problem: ConvolutionProblem,
+        _ context: LoweringContext
+    ) -> [(tile: WinogradTile, cost: Double)] {
         let device = context.device
+        let largest = allowed(call)
+        let kernels = ["convolution/winograd.cl", "convolution/winograd_weights.cl"]
         guard device.executionModel == .workItemTile, problem.storage == .float32, problem.conv.group == 1,
             problem.geometry.kernel == [3, 3], problem.strides3 == [1, 1, 1], problem.dilations3 == [1, 1, 1],
-            let largest = try? call.node.attributes.int(winogradTileAttribute),
-            !["winograd", "winograd_weights"].contains(where: { context.tuning.refuses("Conv", "convolution/\($0).cl") }
-            )
-        else { return nil }
-        let forced = context.tuning.choices["winograd"]?["tile"]
+            largest > 0, !kernels.contains(where: { context.tuning.refuses("Conv", $0) })
+        else { return [] }
+        let forced = context.tuning.winogradTile
         let estimate = WinogradEstimate(problem, device)
-        var best: (tile: WinogradTile, cost: Double)?
+        var result: [(tile: WinogradTile, cost: Double)] = []
         for outputs in [4, 2] where outputs <= largest && forced.map({ $0 == outputs }) ?? true {
             for register in WorkItemTile.all(vectorWidth: device.vectorWidth) {
                 for chunks in 1...2 {
                     let tile = WinogradTile(outputs: outputs, register: register, chunks: chunks)
                     guard tile.localBytes(inputs: problem.groupInputs) <= device.localMemoryBytes else { continue }
-                    let cost = estimate.cost(tile, batch: 1).cost
-                    if cost < best?.cost ?? (forced == nil ? estimate.directCost : .infinity) { best = (tile, cost) }
+                    result.append((tile, estimate.cost(tile, batch: 1).cost))
                 }
             }
         }
-        return best?.tile
+        return result.sorted { $0.cost < $1.cost }
+    }
+
+    /// The largest tile that a node allows; 0 for none.
+    static func allowed(_ call: OperatorCall) -> Int {
+        max(0, (try? call.node.attributes.int(winogradTileAttribute, default: 0)) ?? 0)
+    }
+
+    /// The tile as tuning stores it.
+    var choice: TuningChoice {
+        .winograd(outputs: outputs, rows: register.rows, columns: register.columns, chunks: chunks)
     }
 }
 
