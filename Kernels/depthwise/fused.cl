@@ -11,9 +11,8 @@
 // taps     the depthwise weights packed by depthwise_pack: [KERNEL_H][KERNEL_W][panels * NR] floats.
 // output   addressed like the input; offset of interior pixel 0. output_w >= WINDOW_ROWS.
 // first_h, first_w   extents of the first result; first_w >= MR. pad_h <= KERNEL_H, pad_w: zeros before it.
-// ring     local: KERNEL_H rows of ring_width pixels of NR floats; ring_width >= pad_w + first_w and the pixels that
-// the
-//          windows of a row touch.
+// ring     local: KERNEL_H rows of ring_width pixels of NR floats; ring_width >= pad_w + first_w, and no less than the
+//          pixels that the windows of a row touch.
 //
 // Global size, local size (1, 1, 1): (ceil(channels / NR), ceil(output_h / row_block), batch). An epilogue operand may
 // be the output itself.
