@@ -105,6 +105,12 @@ enum { PANEL = NR };
 #define COLUMNS_OF(F, r) F(r, 0)
 
 #define UNROLL_WINDOW _Pragma("unroll")
+// Compilers take minutes over larger windows in one piece.
+#if KERNEL_H * KERNEL_W <= 25
+#define UNROLL_ROWS UNROLL_WINDOW
+#else
+#define UNROLL_ROWS _Pragma("unroll 1")
+#endif
 #define TAP_ROW(r) acc_##r##_0 = fma(LOAD_VECTOR(pixel + (r)*STRIDE_W * PANEL), weight, acc_##r##_0);
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
@@ -152,7 +158,7 @@ convolution_depthwise(__global const float *input, long input_offset, int input_
                 __local const float *corner = ring + x * (STRIDE_W * PANEL) + (c - first_c);
                 __global const float *w = taps + taps_offset + c;
                 TILE_ZERO
-                UNROLL_WINDOW
+                UNROLL_ROWS
                 for (int kh = 0; kh < KERNEL_H; ++kh) {
                     __local const float *pixel = corner + (top + kh + KERNEL_H) % KERNEL_H * ring_pitch;
                     UNROLL_WINDOW
