@@ -27,8 +27,7 @@ extension ConvLowering {
             holdsScalar: holdsScalar
         )
         ranked.removeAll { $0 == best }
-        let axis = cacheAxis(
-            problem,
+        let axis = problem.cacheAxis(
             best,
             lines: direct.lines,
             packedBytes: problem.packedBytes(best, usesPairs: holdsScalar)

@@ -38,7 +38,7 @@ extension ConvLowering {
             pack.arguments.append(.int(direct.mergedColumns))
             pack.globalSize[0] = steps
         }
-        let panelAxis = panelAxis ?? cacheAxis(problem, tile, lines: lines, packedBytes: packedElements * 4)
+        let panelAxis = panelAxis ?? problem.cacheAxis(tile, lines: lines, packedBytes: packedElements * 4)
         let isPadded = problem.conv.group == 1 && output.isPadded(to: width)
         let epilogue = try EpilogueSource(call, bias: problem.bias, isPadded: isPadded)
         var program = KernelProgram(
@@ -79,22 +79,6 @@ extension ConvLowering {
             scratchBytes: [packedElements * 4],
             inPlaceInputs: epilogue.inPlaceInputs
         )
-    }
-
-    /// 2 keeps a panel of weights in cache over all rows, 1 keeps a row of pixels over all panels: the one that moves
-    /// fewer bytes past the second-level cache.
-    static func cacheAxis(
-        _ problem: ConvolutionProblem,
-        _ tile: WorkItemTile,
-        lines: Int,
-        packedBytes: Int
-    ) -> Int {
-        let cacheBytes = 512 << 10
-        let inputBytes = problem.input.operand.type.byteCount
-        let panels = ceilingDivision(problem.groupOutputs, tile.columns) * problem.conv.group
-        let keepingPanel = packedBytes + (inputBytes > cacheBytes ? panels * inputBytes : inputBytes)
-        let keepingRow = inputBytes + (packedBytes > cacheBytes ? lines * packedBytes : packedBytes)
-        return keepingRow < keepingPanel ? 1 : 2
     }
 }
 

@@ -88,6 +88,17 @@ struct ConvolutionProblem {
         -zip(geometry.padsBegin, input.layout.pitches[2...]).reduce(0) { $0 + $1.0 * $1.1 }
     }
 
+    /// 2 keeps a panel of weights in cache over all rows, 1 keeps a row of pixels over all panels: the one that moves
+    /// fewer bytes past the second-level cache.
+    func cacheAxis(_ tile: WorkItemTile, lines: Int, packedBytes: Int) -> Int {
+        let cacheBytes = 512 << 10
+        let inputBytes = input.operand.type.byteCount
+        let panels = ceilingDivision(groupOutputs, tile.columns) * conv.group
+        let keepingPanel = packedBytes + (inputBytes > cacheBytes ? panels * inputBytes : inputBytes)
+        let keepingRow = inputBytes + (packedBytes > cacheBytes ? lines * packedBytes : packedBytes)
+        return keepingRow < keepingPanel ? 1 : 2
+    }
+
     /// Kernel, strides and dilations as the kernels take them: depth, height, width.
     var kernel3: [Int] { SpatialOperand.filled(geometry.kernel, with: 1) }
     var strides3: [Int] { SpatialOperand.filled(geometry.strides, with: 1) }

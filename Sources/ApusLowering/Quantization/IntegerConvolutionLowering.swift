@@ -77,7 +77,7 @@ enum IntegerConvolutionLowering: OperatorLowering {
         let packed = integer.pack(tile)
         let isPadded = problem.conv.group == 1 && output.isPadded(to: context.device.vectorWidth)
         let epilogue = try EpilogueSource(call, operands, isPadded: isPadded, context)
-        let panelAxis = cacheAxis(problem, tile, lines: lines, packedBytes: packed.scratchBytes[0])
+        let panelAxis = problem.cacheAxis(tile, lines: lines, packedBytes: packed.scratchBytes[0])
         var arguments: [KernelArgument] = [input.operand.argument(skipping: problem.windowOffset)]
         arguments += input.pitches.map { .int($0) }
         arguments += IntegerProblem.packedArguments + [output.operand.argument(.write)]
@@ -101,22 +101,6 @@ enum IntegerConvolutionLowering: OperatorLowering {
             scratchBytes: packed.scratchBytes,
             inPlaceInputs: epilogue.inPlaceInputs
         )
-    }
-
-    /// 2 keeps a panel of weights in cache over all rows, 1 keeps a row of pixels over all panels: the one that moves
-    /// fewer bytes past the second-level cache.
-    private static func cacheAxis(
-        _ problem: ConvolutionProblem,
-        _ tile: WorkItemTile,
-        lines: Int,
-        packedBytes: Int
-    ) -> Int {
-        let cacheBytes = 512 << 10
-        let inputBytes = problem.input.operand.type.byteCount
-        let panels = ceilingDivision(problem.groupOutputs, tile.columns) * problem.conv.group
-        let keepingPanel = packedBytes + (inputBytes > cacheBytes ? panels * inputBytes : inputBytes)
-        let keepingRow = inputBytes + (packedBytes > cacheBytes ? lines * packedBytes : packedBytes)
-        return keepingRow < keepingPanel ? 1 : 2
     }
 
     /// `integer/depthwise.cl`: a work-item computes a run of pixels by one vector of channels.
