@@ -30,30 +30,13 @@
     __global ELEMENT *to = target + target_offset + (long)b0 * target_0 + (long)b1 * target_1 + (long)b2 * target_2;
 
 #ifdef VECTOR
-#define INTERLEAVE_LOW(a, b)                                                                                           \
-    (uint16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
-#define INTERLEAVE_HIGH(a, b)                                                                                          \
-    (uint16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf)
+#include "microkernel/transposition.cl"
 #define TRIPLES_LOW(a, b, c)                                                                                           \
     (uint16)(a.s0, b.s0, c.s0, a.s1, b.s1, c.s1, a.s2, b.s2, c.s2, a.s3, b.s3, c.s3, a.s4, b.s4, c.s4, a.s5)
 #define TRIPLES_MIDDLE(a, b, c)                                                                                        \
     (uint16)(b.s5, c.s5, a.s6, b.s6, c.s6, a.s7, b.s7, c.s7, a.s8, b.s8, c.s8, a.s9, b.s9, c.s9, a.sa, b.sa)
 #define TRIPLES_HIGH(a, b, c)                                                                                          \
     (uint16)(c.sa, a.sb, b.sb, c.sb, a.sc, b.sc, c.sc, a.sd, b.sd, c.sd, a.se, b.se, c.se, a.sf, b.sf, c.sf)
-#define STAGE(to, from)                                                                                                \
-    const uint16 to##0 = INTERLEAVE_LOW(from##0, from##8), to##1 = INTERLEAVE_HIGH(from##0, from##8);                  \
-    const uint16 to##2 = INTERLEAVE_LOW(from##1, from##9), to##3 = INTERLEAVE_HIGH(from##1, from##9);                  \
-    const uint16 to##4 = INTERLEAVE_LOW(from##2, from##a), to##5 = INTERLEAVE_HIGH(from##2, from##a);                  \
-    const uint16 to##6 = INTERLEAVE_LOW(from##3, from##b), to##7 = INTERLEAVE_HIGH(from##3, from##b);                  \
-    const uint16 to##8 = INTERLEAVE_LOW(from##4, from##c), to##9 = INTERLEAVE_HIGH(from##4, from##c);                  \
-    const uint16 to##a = INTERLEAVE_LOW(from##5, from##d), to##b = INTERLEAVE_HIGH(from##5, from##d);                  \
-    const uint16 to##c = INTERLEAVE_LOW(from##6, from##e), to##d = INTERLEAVE_HIGH(from##6, from##e);                  \
-    const uint16 to##e = INTERLEAVE_LOW(from##7, from##f), to##f = INTERLEAVE_HIGH(from##7, from##f);
-#define EACH(M)                                                                                                        \
-    M(0, 0)                                                                                                            \
-    M(1, 1)                                                                                                            \
-    M(2, 2)                                                                                                            \
-    M(3, 3) M(4, 4) M(5, 5) M(6, 6) M(7, 7) M(8, 8) M(9, 9) M(a, 10) M(b, 11) M(c, 12) M(d, 13) M(e, 14) M(f, 15)
 #define LOAD_ROW(name, j0) const uint16 r##name = vload16(0, p + (long)(j0)*source_pitch);
 #define STORE_ROW(name, i0) STORE16(w##name, q + (long)(i0)*target_pitch);
 #endif

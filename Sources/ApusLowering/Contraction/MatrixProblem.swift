@@ -34,7 +34,14 @@ struct MatrixProblem {
     var coordinates: EpilogueSource.Coordinates
 
     /// Whether the rows of A cannot be read where they lie.
-    var packsRows: Bool { a.columnPitch != 1 || a.operand.type.elementType != .float32 }
+    func packsRows(_ device: DeviceInfo) -> Bool {
+        a.columnPitch != 1 || a.operand.type.elementType != .float32 && !usesPairs(device)
+    }
+
+    /// Whether pairs of bfloat16 are multiplied.
+    func usesPairs(_ device: DeviceInfo) -> Bool {
+        storage == .bfloat16 && storage.hasInstructions(device) && a.columnPitch == 1
+    }
 
     /// Whether all matrices of a batch are multiplied by the same one.
     var sharesColumns: Bool { b.batchPitches.allSatisfy { $0 == 0 } }

@@ -3,7 +3,7 @@ import ApusGraph
 import ApusOperators
 import ApusTensor
 
-/// `Gemm` and `MatMul`, in float32 whatever the tensors hold.
+/// `Gemm` and `MatMul`; sums are float32 whatever the tensors hold.
 enum MatrixProductLowering: OperatorLowering {
     static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
         LayoutRequests(
@@ -44,6 +44,8 @@ enum MatrixProductLowering: OperatorLowering {
         var launches: [KernelLaunch] = []
         var scratch: [Int] = []
 
+        let usesPairs = problem.usesPairs(device)
+        let steps = usesPairs ? ceilingDivision(problem.depth, 2) : problem.depth
         let sharesB = problem.sharesColumns
         let packedB = try pack(
             problem.b,
@@ -51,14 +53,15 @@ enum MatrixProductLowering: OperatorLowering {
             depth: problem.depth,
             extent: problem.columns,
             width: tile.columns,
+            asPairs: usesPairs,
             device: device,
             scratch: &scratch
         )
         launches.append(packedB.launch)
 
-        var defines = tile.defines(device)
+        var defines = tile.defines(device, usesPairs ? .bfloat16 : .float32)
         var arguments: [KernelArgument]
-        if !problem.packsRows {
+        if !problem.packsRows(device) {
             arguments = [problem.a.operand.argument()]
             arguments += (problem.a.batchPitches + [problem.a.rowPitch]).map { .int($0) }
         } else {
@@ -91,7 +94,7 @@ enum MatrixProductLowering: OperatorLowering {
         )
         let tilesPerItem = max(1, min(tiles, tiles * panels * batches / items))
         // The tiles of a panel together ask for the whole next panel.
-        let ahead = ceilingDivision(tile.columns * problem.depth, max(1, tiles * (problem.depth / 4)))
+        let ahead = ceilingDivision(tile.columns * steps, max(1, tiles * (steps / 4)))
         let panelAxis = tunedAxis ?? Self.panelAxis(problem, tile)
         arguments += [packedB.argument]
         arguments += (sharesB ? [0, 0] : packedB.pitches).map { .int($0) }
@@ -130,7 +133,7 @@ enum MatrixProductLowering: OperatorLowering {
         let key = TuningKey.MatrixProduct(
             columns: problem.columns,
             depth: problem.depth,
-            packsRows: problem.packsRows,
+            packsRows: problem.packsRows(context.device),
             sharesColumns: problem.sharesColumns,
             storage: problem.storage.elementType
         )
@@ -196,19 +199,21 @@ enum MatrixProductLowering: OperatorLowering {
         depth: Int,
         extent: Int,
         width: Int,
+        asPairs: Bool = false,
         device: DeviceInfo,
         scratch: inout [Int]
     ) throws(ModelError) -> (launch: KernelLaunch, argument: KernelArgument, pitches: [Int]) {
         let panels = ceilingDivision(extent, width)
-        let elements = panels * depth * width
+        let elements = panels * (asPairs ? ceilingDivision(depth, 2) : depth) * width
         let pitches = [batch[1] * elements, elements]
         let target = BufferReference.scratch(scratch.count)
         scratch.append(batch[0] * batch[1] * elements * 4)
+        let chunk = asPairs ? 32 : 16
         let isBatched = batch[0] * batch[1] > 1
         var slices: SourceSlices?
         if !isBatched, matrix.operand.layout.offset == 0 {
             if matrix.columnPitch == 1, matrix.rowPitch == extent {
-                slices = SourceSlices(dimension: 0, elementsPerIndex: 16 * extent)
+                slices = SourceSlices(dimension: 0, elementsPerIndex: chunk * extent)
             } else if matrix.rowPitch == 1, matrix.columnPitch == depth {
                 slices = SourceSlices(dimension: 1, elementsPerIndex: width * depth)
             }
@@ -223,9 +228,9 @@ enum MatrixProductLowering: OperatorLowering {
                 file: "gemm/pack.cl",
                 defines: try ElementStorage(matrix.operand.type.elementType).defines(device)
             ),
-            kernel: "gemm_pack",
+            kernel: asPairs ? "gemm_pack_pairs" : "gemm_pack",
             arguments: arguments,
-            globalSize: [ceilingDivision(depth, 16), panels, batch[0] * batch[1]],
+            globalSize: [ceilingDivision(depth, chunk), panels, batch[0] * batch[1]],
             localSize: nil,
             sourceSlices: slices
         )
