@@ -2,15 +2,15 @@
 // work-item, over blocks of KEYS keys staged in local memory, with the softmax carried on from block to block.
 //
 // q, k, v, y   element (b, h, s, c) at offset + b * pitch_b + h * pitch_h + s * pitch + c; k and v by key head. y may
-// not
-//              alias an operand. depth and width are the floats of a query or key and of a value.
-// mask, valid, columns, past, group, softcap   as attention_tile takes them.
+//              not alias an operand. depth and width are the elements of a query or key and of a value.
+// mask, valid, columns, past, softcap   attention/mask.cl. group: query heads that share a key head.
 //
 // A query that sees no key gives NaN. Global size: (ceil(queries / GROUP) * GROUP, heads, batch); local size (GROUP, 1,
 // 1).
 // Tunables: GROUP, KEYS; DEPTH and WIDTH, bounds of depth and width.
 // Source: Dao et al., "FlashAttention", 2022, algorithm 1.
-#pragma OPENCL FP_CONTRACT OFF
+#include "microkernel/lanes.cl"
+#include "attention/mask.cl"
 
 #ifndef GROUP
 #define GROUP 64
@@ -19,37 +19,19 @@
 #define WIDTH 64
 #endif
 
-#ifdef MASK
-#ifdef MASK_BOOL
-#define MASK_ELEMENT uchar
-#define MASKED(score, element) ((element) ? (score) : -INFINITY)
-#else
-#define MASK_ELEMENT float
-#define MASKED(score, element) ((score) + (element))
-#endif
-#define MASK_ARGUMENTS                                                                                                 \
-    , __global const MASK_ELEMENT *mask, long mask_offset, int mask_pitch_b, int mask_pitch_h, int mask_pitch
-#else
-#define MASK_ARGUMENTS
-#endif
-#ifdef VALID
-#define VALID_ARGUMENTS , __global const long *valid, long valid_offset
-#else
-#define VALID_ARGUMENTS
-#endif
-
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
-attention_group(__global const float *q, long q_offset, int q_pitch_b, int q_pitch_h, int q_pitch,
-                __global const float *k, long k_offset, int k_pitch_b, int k_pitch_h, int k_pitch,
-                __global const float *v, long v_offset, int v_pitch_b, int v_pitch_h, int v_pitch, __global float *y,
-                long y_offset, int y_pitch_b, int y_pitch_h, int y_pitch, int queries, int keys, int depth, int width,
-                int group, int columns, int past, float scale, float softcap MASK_ARGUMENTS VALID_ARGUMENTS) {
+attention_group(__global const ELEMENT *q, long q_offset, int q_pitch_b, int q_pitch_h, int q_pitch,
+                __global const ELEMENT *k, long k_offset, int k_pitch_b, int k_pitch_h, int k_pitch,
+                __global const ELEMENT *v, long v_offset, int v_pitch_b, int v_pitch_h, int v_pitch,
+                __global ELEMENT *y, long y_offset, int y_pitch_b, int y_pitch_h, int y_pitch, int queries, int keys,
+                int depth, int width, int group, int columns, int past, float scale,
+                float softcap MASK_ARGUMENTS VALID_ARGUMENTS) {
     __local float key_tile[KEYS * DEPTH], value_tile[KEYS * WIDTH];
     const int lane = get_local_id(0), h = get_global_id(1), b = get_global_id(2);
     const int x = min((int)get_global_id(0), queries - 1);
-    __global const float *query = q + q_offset + (long)b * q_pitch_b + (long)h * q_pitch_h + (long)x * q_pitch;
-    __global const float *key = k + k_offset + (long)b * k_pitch_b + (long)(h / group) * k_pitch_h;
-    __global const float *value = v + v_offset + (long)b * v_pitch_b + (long)(h / group) * v_pitch_h;
+    __global const ELEMENT *query = q + q_offset + (long)b * q_pitch_b + (long)h * q_pitch_h + (long)x * q_pitch;
+    __global const ELEMENT *key = k + k_offset + (long)b * k_pitch_b + (long)(h / group) * k_pitch_h;
+    __global const ELEMENT *value = v + v_offset + (long)b * v_pitch_b + (long)(h / group) * v_pitch_h;
     int limit = min(keys, columns);
 #ifdef VALID
     limit = (int)clamp(valid[valid_offset + b], 0L, (long)limit);
@@ -71,22 +53,22 @@ attention_group(__global const float *q, long q_offset, int q_pitch_b, int q_pit
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int i = lane; i < count * depth; i += GROUP) {
             const int row = i / depth;
-            key_tile[row * DEPTH + i - row * depth] = key[(long)(block + row) * k_pitch + i - row * depth];
+            key_tile[row * DEPTH + i - row * depth] =
+                LOAD_LANE_ELEMENT(key + (long)(block + row) * k_pitch + i - row * depth);
         }
         for (int i = lane; i < count * width; i += GROUP) {
             const int row = i / width;
-            value_tile[row * WIDTH + i - row * width] = value[(long)(block + row) * v_pitch + i - row * width];
+            value_tile[row * WIDTH + i - row * width] =
+                LOAD_LANE_ELEMENT(value + (long)(block + row) * v_pitch + i - row * width);
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         float greatest = largest;
         for (int j = 0; j < count; ++j) {
             float s = 0.0f;
             for (int i = 0; i < depth; ++i)
-                s = fma(query[i], key_tile[j * DEPTH + i], s);
+                s = fma(LOAD_LANE_ELEMENT(query + i), key_tile[j * DEPTH + i], s);
             s *= scale;
-#ifdef SOFTCAP
-            s = tanh(s / softcap) * softcap;
-#endif
+            s = SOFTCAPPED(s);
 #ifdef MASK
             s = block + j < seen ? MASKED(s, shift[block + j]) : -INFINITY;
 #else
@@ -109,8 +91,8 @@ attention_group(__global const float *q, long q_offset, int q_pitch_b, int q_pit
         largest = greatest;
     }
     if ((int)get_global_id(0) < queries) {
-        __global float *out = y + y_offset + (long)b * y_pitch_b + (long)h * y_pitch_h + (long)x * y_pitch;
+        __global ELEMENT *out = y + y_offset + (long)b * y_pitch_b + (long)h * y_pitch_h + (long)x * y_pitch;
         for (int c = 0; c < width; ++c)
-            out[c] = sums[c] / total;
+            STORE_LANE_ELEMENT(sums[c] / total, out + c);
     }
 }

@@ -6,7 +6,7 @@
 // normalization_rows: a work-item computes `rows_per_item` rows. Global size: rows / rows_per_item, rounded up.
 // normalization_rows_group: a work-group of GROUP computes one row. Global size: rows * GROUP.
 // Tunables: VECTOR, lanes; CENTERS; HAS_BIAS; GROUP.
-#include "microkernel/lanes.cl"
+#include "microkernel/folds.cl"
 
 #ifdef HAS_BIAS
 #define ROW_BIAS , __global const ELEMENT *bias, long bias_offset
@@ -15,15 +15,6 @@
 #define ROW_BIAS
 #define BIASED(LOAD, v, i) (v)
 #endif
-
-float rows_sum(FLOATV v) {
-    float lanes[VECTOR];
-    STORE_VECTOR(v, lanes);
-    float sum = 0.0f;
-    for (int i = 0; i < VECTOR; ++i)
-        sum += lanes[i];
-    return sum;
-}
 
 // The sum of MAP(x) over a row.
 #define ROW_SUM(result, MAP)                                                                                           \
@@ -36,7 +27,7 @@ float rows_sum(FLOATV v) {
                 const FLOATV x = LOAD_VECTOR_ELEMENT(p + i);                                                           \
                 block += MAP(x);                                                                                       \
             }                                                                                                          \
-            result += rows_sum(block);                                                                                 \
+            result += sum_of_lanes(block);                                                                             \
         }                                                                                                              \
         for (; i < size; ++i) {                                                                                        \
             const float x = LOAD_LANE_ELEMENT(p + i);                                                                  \

@@ -6,7 +6,7 @@
 // Global size: units / units_per_item, rounded up; any local size. reduction_softmax_group: a work-group of GROUP
 // computes one row. Global size: rows * GROUP. Tunables: VECTOR, lanes; COLUMNS where px3 = py3 = 1; ROWS where step_x
 // = step_y = 1; LOGARITHM; GROUP.
-#include "microkernel/lanes.cl"
+#include "microkernel/folds.cl"
 
 // Elements of 16 bits do not hold the terms precisely enough: they are computed again.
 #if defined(STORAGE_HALF) || defined(STORAGE_BFLOAT)
@@ -27,15 +27,6 @@
         int step_y
 
 float softmax_larger(float a, float b) { return b > a || isnan(b) ? b : a; }
-
-float softmax_sum(FLOATV v) {
-    float lanes[VECTOR];
-    STORE_VECTOR(v, lanes);
-    float sum = 0.0f;
-    for (int i = 0; i < VECTOR; ++i)
-        sum += lanes[i];
-    return sum;
-}
 
 #ifdef ROWS
 void softmax_row(__global const ELEMENT *p, __global ELEMENT *q, int count, int step_x, int step_y) {
@@ -67,7 +58,7 @@ void softmax_row(__global const ELEMENT *p, __global ELEMENT *q, int count, int 
 #endif
             SOFTMAX_KEEP(STORE_VECTOR(x, q + j))
         }
-        total += softmax_sum(block);
+        total += sum_of_lanes(block);
     }
     for (; j < count; ++j) {
 #ifdef LOGARITHM

@@ -30,54 +30,96 @@ private func attention(
     )
 }
 
-private let scaledCases: [OperatorCase] = [
-    attention("one head", [1, 1, 5, 8], [1, 1, 7, 8]),
-    attention("one query and one key", [1, 2, 1, 16], [1, 2, 1, 16]),
-    attention("heads", [2, 3, 17, 32], [2, 3, 33, 32]),
-    attention("more keys than a block", [1, 2, 9, 16], [1, 2, 700, 16]),
-    attention("sizes of heads differ", [1, 2, 11, 40], [1, 2, 13, 40], [1, 2, 13, 24]),
-    attention("ragged sizes", [1, 2, 13, 5], [1, 2, 19, 5], [1, 2, 19, 7]),
-    attention("large heads", [1, 1, 6, 128], [1, 1, 50, 128]),
-    attention("shared key heads", [1, 6, 10, 16], [1, 2, 12, 16]),
-    attention("one key head", [2, 4, 3, 16], [2, 1, 20, 16]),
-    attention("scale", [1, 2, 5, 8], [1, 2, 7, 8], attributes: ["scale": .float(0.1)]),
-    attention("softcap", [1, 2, 5, 8], [1, 2, 7, 8], attributes: ["softcap": .float(2)]),
-    attention("causal", [1, 2, 21, 16], [1, 2, 21, 16], attributes: ["is_causal": .int(1)]),
-    attention("causal, more than a block", [1, 1, 300, 16], [1, 1, 300, 16], attributes: ["is_causal": .int(1)]),
-    attention("mask", [2, 2, 9, 16], [2, 2, 20, 16], further: [.uniform([9, 20])]),
-    attention("mask a batch item", [2, 2, 9, 16], [2, 2, 20, 16], further: [.uniform([2, 1, 1, 20])]),
-    attention(
-        "mask of bools",
-        [1, 2, 3, 8],
-        [1, 2, 18, 8],
-        further: [.given(bools([1, 18], (0..<18).map { $0 % 3 != 1 }))]
-    ),
-    attention("short mask", [1, 2, 5, 8], [1, 2, 20, 8], further: [.uniform([5, 17])]),
-    attention(
-        "past and present",
-        [1, 2, 3, 8],
-        [1, 2, 3, 8],
-        further: [.omitted, .uniform([1, 2, 5, 8]), .uniform([1, 2, 5, 8])],
-        attributes: ["is_causal": .int(1)],
-        outputCount: 3
-    ),
-    attention(
-        "valid keys",
-        [2, 2, 4, 8],
-        [2, 2, 20, 8],
-        further: [.omitted, .omitted, .omitted, .given(Tensor(vector: [Int64(7), 20]))]
-    ),
-    attention(
-        "scores",
-        [1, 2, 4, 8],
-        [1, 2, 6, 8],
-        further: [.uniform([4, 6])],
-        attributes: ["qk_matmul_output_mode": .int(2)],
-        outputCount: 4
-    ),
-    attention("empty batch", [0, 2, 4, 8], [0, 2, 6, 8]),
-    attention("float16", [1, 2, 5, 8], [1, 2, 7, 8], type: .float16, tolerance: tolerance(.float16)),
-]
+private let scaledCases: [OperatorCase] =
+    [
+        attention("one head", [1, 1, 5, 8], [1, 1, 7, 8]),
+        attention("one query and one key", [1, 2, 1, 16], [1, 2, 1, 16]),
+        attention("heads", [2, 3, 17, 32], [2, 3, 33, 32]),
+        attention("more keys than a block", [1, 2, 9, 16], [1, 2, 700, 16]),
+        attention("sizes of heads differ", [1, 2, 11, 40], [1, 2, 13, 40], [1, 2, 13, 24]),
+        attention("ragged sizes", [1, 2, 13, 5], [1, 2, 19, 5], [1, 2, 19, 7]),
+        attention("large heads", [1, 1, 6, 128], [1, 1, 50, 128]),
+        attention("shared key heads", [1, 6, 10, 16], [1, 2, 12, 16]),
+        attention("one key head", [2, 4, 3, 16], [2, 1, 20, 16]),
+        attention("scale", [1, 2, 5, 8], [1, 2, 7, 8], attributes: ["scale": .float(0.1)]),
+        attention("softcap", [1, 2, 5, 8], [1, 2, 7, 8], attributes: ["softcap": .float(2)]),
+        attention("causal", [1, 2, 21, 16], [1, 2, 21, 16], attributes: ["is_causal": .int(1)]),
+        attention("causal, more than a block", [1, 1, 300, 16], [1, 1, 300, 16], attributes: ["is_causal": .int(1)]),
+        attention("mask", [2, 2, 9, 16], [2, 2, 20, 16], further: [.uniform([9, 20])]),
+        attention("mask a batch item", [2, 2, 9, 16], [2, 2, 20, 16], further: [.uniform([2, 1, 1, 20])]),
+        attention(
+            "mask of bools",
+            [1, 2, 3, 8],
+            [1, 2, 18, 8],
+            further: [.given(bools([1, 18], (0..<18).map { $0 % 3 != 1 }))]
+        ),
+        attention("short mask", [1, 2, 5, 8], [1, 2, 20, 8], further: [.uniform([5, 17])]),
+        attention(
+            "past and present",
+            [1, 2, 3, 8],
+            [1, 2, 3, 8],
+            further: [.omitted, .uniform([1, 2, 5, 8]), .uniform([1, 2, 5, 8])],
+            attributes: ["is_causal": .int(1)],
+            outputCount: 3
+        ),
+        attention(
+            "valid keys",
+            [2, 2, 4, 8],
+            [2, 2, 20, 8],
+            further: [.omitted, .omitted, .omitted, .given(Tensor(vector: [Int64(7), 20]))]
+        ),
+        attention(
+            "scores",
+            [1, 2, 4, 8],
+            [1, 2, 6, 8],
+            further: [.uniform([4, 6])],
+            attributes: ["qk_matmul_output_mode": .int(2)],
+            outputCount: 4
+        ),
+        attention("empty batch", [0, 2, 4, 8], [0, 2, 6, 8]),
+    ] + [ElementType.float16, .bfloat16].flatMap(narrowCases)
+
+/// Storage of 16 bits; sizes that are no pairs.
+private func narrowCases(_ type: ElementType) -> [OperatorCase] {
+    func narrow(
+        _ name: String,
+        _ q: [Int],
+        _ k: [Int],
+        _ v: [Int]? = nil,
+        further: [OperatorCase.Input] = [],
+        attributes: [String: AttributeValue] = [:],
+        outputCount: Int = 1
+    ) -> OperatorCase {
+        attention(
+            "\(type), \(name)",
+            q,
+            k,
+            v,
+            further: further,
+            attributes: attributes,
+            type: type,
+            outputCount: outputCount,
+            tolerance: tolerance(type) / 4
+        )
+    }
+    return [
+        narrow("small", [1, 2, 5, 8], [1, 2, 7, 8]),
+        narrow("heads", [2, 3, 17, 32], [2, 3, 33, 32]),
+        narrow("wide heads", [1, 2, 20, 64], [1, 2, 197, 64]),
+        narrow("more keys than a block", [1, 2, 9, 16], [1, 2, 301, 16]),
+        narrow("ragged sizes", [1, 2, 13, 5], [1, 2, 19, 5], [1, 2, 19, 7]),
+        narrow("causal", [1, 2, 21, 16], [1, 2, 21, 16], attributes: ["is_causal": .int(1)]),
+        narrow("mask", [2, 2, 9, 16], [2, 2, 20, 16], further: [.uniform([9, 20])]),
+        narrow(
+            "past and present",
+            [1, 2, 3, 8],
+            [1, 2, 3, 8],
+            further: [.omitted, .uniform([1, 2, 5, 8], type), .uniform([1, 2, 5, 8], type)],
+            attributes: ["is_causal": .int(1)],
+            outputCount: 3
+        ),
+    ]
+}
 
 private let packedCases: [OperatorCase] = [
     attention(

@@ -154,6 +154,16 @@ import Testing
         #expect(result.nodes[0].inputs == check.graph.inputs)
     }
 
+    @Test(arguments: [false, true], [false, true])
+    func formulasOfANarrowedModelAreReadLikeTheNodesTheyStandFor(masked: Bool, scalesBoth: Bool) throws {
+        var check = PassCheck()
+        check.graph.outputs = [try attention(&check, masked: masked, scalesBoth: scalesBoth)]
+        let passes: [GraphPass] = [.precision(.bfloat16), .deadCode, .attention, .deadCode]
+        let operators = try check.run(passes, tolerance: 2e-2).operators
+        #expect(operators.contains("apus.Attention"))
+        #expect(Set(operators).isSubset(of: ["apus.Attention", "Cast"]))
+    }
+
     @Test func packedProjectionsAreReadInPlace() throws {
         var check = PassCheck()
         let width = heads * size

@@ -31,8 +31,13 @@ import Testing
         ]
     }
 
-    private func session(_ model: Model, disabling: Set<String> = []) throws -> Session {
-        let options = Session.Options(device: .openCL(0), fallback: .never, disabledPasses: disabling)
+    private func session(
+        _ model: Model,
+        disabling: Set<String> = [],
+        precision: Session.Precision = .model
+    ) throws -> Session {
+        var options = Session.Options(device: .openCL(0), fallback: .never, disabledPasses: disabling)
+        options.precision = precision
         return try Session(model, options: options)
     }
 
@@ -57,8 +62,10 @@ import Testing
         #expect(error.nonFiniteMismatchCount == 0 && error.relativeL2 < 1e-4, "\(error)")
     }
 
-    @Test func everyPatternIsFused() throws {
-        let plan = try #require(try session(Networks.load("minilm")).executor.plan(Self.types(batch: 2, length: 9)))
+    @Test(arguments: [Session.Precision.model, .bfloat16, .float16])
+    func everyPatternIsFused(_ precision: Session.Precision) throws {
+        let session = try session(Networks.load("minilm"), precision: precision)
+        let plan = try #require(try session.executor.plan(Self.types(batch: 2, length: 9)))
         let counts = Dictionary(plan.nodes.map { ($0.node.displayType, 1) }, uniquingKeysWith: +)
         #expect(counts["apus.Attention"] == 6)
         #expect(counts["LayerNormalization"] == 13)

@@ -37,9 +37,11 @@ private struct AttentionPattern {
         var mask: ValueID?
     }
 
+    private static let storages: Set<ElementType> = [.float32, .float16, .bfloat16]
+
     init?(_ softmax: Node, at index: Int, _ editor: GraphEditor, _ types: KnownTypes) {
         guard let input = softmax.inputs.first, let input, let probabilities = softmax.outputs.first,
-            let probabilities, let scoresType = types[input], scoresType.elementType == .float32,
+            let probabilities, let scoresType = types[input], Self.storages.contains(scoresType.elementType),
             scoresType.rank == 3 || scoresType.rank == 4,
             let axis = try? softmax.attributes.int("axis", default: -1),
             axis == -1 || axis == scoresType.rank - 1,
@@ -129,8 +131,9 @@ private struct AttentionPattern {
         isBelowMask: Bool
     ) -> Scores? {
         guard editor.soleReader(of: id) == reader, types[id]?.shape == shape,
-            let (position, node) = editor.producer(of: id)
+            let (position, producer) = editor.producer(of: id)
         else { return nil }
+        let node = producer.arithmetic
         if node.isPlain("MatMul") { return Scores(product: node, scale: 1, mask: nil) }
         if node.isPlain("Add"), !isBelowMask {
             for (next, mask) in editor.pairs(node) {

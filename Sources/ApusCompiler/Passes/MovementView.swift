@@ -24,7 +24,7 @@ struct MovementView {
     init?(_ id: ValueID, _ editor: GraphEditor, _ types: KnownTypes) {
         var chain: [(node: Node, output: ValueID)] = []
         var current = id
-        while let (_, node) = editor.producer(of: current), Self.moves(node), chain.count < 32,
+        while let node = editor.producer(of: current)?.node.arithmetic, Self.moves(node), chain.count < 32,
             let input = Self.movedInput(node, editor), types[input] != nil
         {
             chain.append((node, current))

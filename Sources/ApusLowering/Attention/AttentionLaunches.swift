@@ -11,11 +11,8 @@ struct AttentionCall {
         /// Elements between batch items, heads and positions; features are adjacent.
         var pitches: [Int]
 
-        /// - Throws: `ModelError` with code `unsupported`, where features are not adjacent or not float32.
+        /// - Throws: `ModelError` with code `unsupported`, where features are not adjacent.
         init(_ operand: Operand, _ view: AttentionView, size: Int) throws(ModelError) {
-            guard operand.type.elementType == .float32 else {
-                throw ModelError(.unsupported, "no attention kernel for \(operand.type.elementType)")
-            }
             guard view.pitches[3] == 1 || size == 1 else {
                 throw ModelError(.unsupported, "no attention kernel for features that are not adjacent")
             }
@@ -31,6 +28,8 @@ struct AttentionCall {
     }
 
     let operatorType: String
+    /// What query, key, value and result hold.
+    let storage: ElementStorage
     var problem: AttentionProblem
     var query: Place
     var key: Place
@@ -58,12 +57,15 @@ struct AttentionCall {
     private func launchTile(_ result: inout ScratchLaunches, _ context: LoweringContext) throws(ModelError) {
         let width = context.device.vectorWidth
         let tile = WorkItemTile(rows: width >= 16 ? 8 : 4, columns: 2 * width, vectorWidth: width)
+        let usesPairs = storage == .bfloat16 && storage.hasInstructions(context.device)
         let packedKey = try pack(
             key.memory,
             batchPitches: Array(key.pitches.prefix(2)),
             depth: (problem.headSize, 1),
             columns: (problem.keys, key.pitches[2]),
             width: tile.columns,
+            asPairs: usesPairs,
+            context.device,
             &result
         )
         let packedValue = try pack(
@@ -72,9 +74,12 @@ struct AttentionCall {
             depth: (problem.keys, value.pitches[2]),
             columns: (problem.valueSize, 1),
             width: tile.columns,
+            asPairs: usesPairs,
+            context.device,
             &result
         )
-        var defines = tile.defines(context.device)
+        var defines = tile.defines(context.device, usesPairs ? .bfloat16 : .float32)
+        defines.merge(storage.defines(context.device)) { $1 }
         defines["KEYS"] = "256"
         defines["DEPTH"] = String(ceilingDivision(problem.headSize, width) * width)
         defines["WIDTH"] = String(ceilingDivision(problem.valueSize, tile.columns) * tile.columns)
@@ -103,6 +108,7 @@ struct AttentionCall {
         var defines = [
             "GROUP": String(group), "KEYS": String(keys), "DEPTH": String(sizes[0]), "WIDTH": String(sizes[1]),
         ]
+        defines.merge(storage.defines(device)) { $1 }
         let tail = try tailArguments(&defines)
         var arguments: [KernelArgument] = []
         for (place, access) in [(query, KernelArgument.Access.read), (key, .read), (value, .read), (output, .write)] {
@@ -158,10 +164,13 @@ struct AttentionCall {
         depth: (extent: Int, pitch: Int),
         columns: (extent: Int, pitch: Int),
         width: Int,
+        asPairs: Bool,
+        _ device: DeviceInfo,
         _ result: inout ScratchLaunches
     ) throws(ModelError) -> StridedView {
         let panels = ceilingDivision(columns.extent, width)
-        let elements = panels * depth.extent * width
+        let steps = asPairs ? ceilingDivision(depth.extent, 2) : depth.extent
+        let elements = panels * steps * width
         let heads = problem.batch * problem.keyHeads
         let target = result.makeScratch([heads, elements])
         var arguments = [matrix.argument(.read)]
@@ -172,10 +181,10 @@ struct AttentionCall {
         ])
         result.launches.append(
             KernelLaunch(
-                program: KernelProgram(file: "gemm/pack.cl"),
-                kernel: "gemm_pack",
+                program: KernelProgram(file: "gemm/pack.cl", defines: storage.defines(device)),
+                kernel: asPairs ? "gemm_pack_pairs" : "gemm_pack",
                 arguments: arguments,
-                globalSize: [ceilingDivision(depth.extent, 16), panels, heads],
+                globalSize: [ceilingDivision(depth.extent, asPairs ? 32 : 16), panels, heads],
                 localSize: nil
             )
         )

@@ -71,13 +71,11 @@ package enum AttentionLowering: OperatorLowering {
                 order: [0, 1, 2, 3],
                 context
             )
-            guard arriving.type.elementType == .float32 else {
-                throw ModelError(.unsupported, "no attention kernel for \(arriving.type.elementType)")
-            }
             return AttentionCall.Place(target, heads: problem.keyHeads, positions: problem.keys, size: size)
         }
         let attentionCall = AttentionCall(
             operatorType: call.node.displayType,
+            storage: try ElementStorage([query, key, value, output]),
             problem: problem,
             query: try AttentionCall.Place(
                 query,
@@ -114,6 +112,7 @@ package enum PlacedAttentionLowering: OperatorLowering {
         var result = ScratchLaunches()
         let attentionCall = AttentionCall(
             operatorType: call.node.displayType,
+            storage: try ElementStorage(Array(call.inputs.prefix(3)) + call.outputs),
             problem: problem,
             query: try AttentionCall.Place(call.input(0), node.query, size: problem.headSize),
             key: try AttentionCall.Place(call.input(1), node.key, size: problem.headSize),
