@@ -112,6 +112,15 @@ private let dequantizeCases: [OperatorCase] = [
 private let dynamicQuantizeCases: [OperatorCase] = [
     ("mixed signs", floats([3, 7, 13])), ("positive", floats([37], 1...5)), ("negative", floats([5, 7], -9...(-1))),
     ("zeros", given([5], [Float](repeating: 0, count: 5))), ("one element", floats([1])), ("scalar", floats([])),
+    ("empty", floats([3, 0, 2])), ("negative zero", given([3], [-0.0, 0, -0.0] as [Float])),
+    ("ties", given([9], [-127.5, 127.5, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 63.5] as [Float])),
+    ("a zero point between two integers", given([4], [-63.75, 63.75, 0.25, -0.75] as [Float])),
+    ("large", floats([3, 129, 517], -7...19)), ("long rows", floats([2, 100003])),
+    ("the least at the end", given([4099], [Float](repeating: 1, count: 4098) + [-100])),
+    ("NaN", given([5], [1, .nan, -2, .nan, 7] as [Float])),
+    ("infinities", given([5], [1, .infinity, -2, -.infinity, 7] as [Float])),
+    ("positive infinity", given([3], [1, .infinity, 7] as [Float])),
+    ("a range beyond float32", given([4], [3e38, -3e38, 1e30, -1] as [Float])),
 ].map { OperatorCase("DynamicQuantizeLinear", $0.0, inputs: [$0.1], outputCount: 3, tolerance: 0) }
 
 /// Random bytes over the whole range of their type.

@@ -35,6 +35,7 @@ import Testing
 
     static let workGroupKernels = [
         ("Conv", "convolution/portable.cl"), ("Gemm", "gemm/tiled.cl"), ("MatMul", "gemm/tiled.cl"),
+        ("DynamicQuantizeLinear", "quantization/dynamic.cl"),
     ]
 
     @Test(arguments: devices, workGroupKernels)

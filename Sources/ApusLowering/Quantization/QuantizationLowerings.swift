@@ -2,6 +2,7 @@
 package let quantizationLowerings: [(String, any OperatorLowering.Type)] = [
     ("QuantizeLinear", LinearQuantizationLowering.self),
     ("DequantizeLinear", LinearQuantizationLowering.self),
+    ("DynamicQuantizeLinear", DynamicQuantizationLowering.self),
     ("ConvInteger", IntegerConvolutionLowering.self),
     ("MatMulInteger", IntegerProductLowering.self),
     ("apus.QuantizedConv", IntegerConvolutionLowering.self),

@@ -1,12 +1,16 @@
 package import ApusGraph
 package import ApusTensor
 
-/// Quantization to uint8 with a scale and a zero point that the extrema of the input give, 0 included.
+/// Quantization to uint8 with a scale and a zero point that the extrema of the input give, 0 included and NaN left out.
 ///
 /// - Shapes: x any float32; y as x, y_scale and y_zero_point scalars.
 /// - Source: ONNX DynamicQuantizeLinear, opset 11.
 package struct DynamicQuantizeLinear: Operator {
     private let outputCount: Int
+
+    /// The formula of y over x, y_scale and y_zero_point.
+    package static let formula = (PointwiseExpression.input(0) / .input(1)).roundedToFloat32
+        .quantized(zeroPoint: .cast(.float32, .input(2)), to: .uint8)
 
     package init(_ node: Node) throws(ModelError) {
         outputCount = node.outputs.count
@@ -32,13 +36,9 @@ package struct DynamicQuantizeLinear: Operator {
         }
         let scale = high == low ? Float(1) / 255 : (high - low) / 255
         let start = -low / scale
-        let zeroPoint = start.isNaN ? 0 : min(max(start, 0), 255).rounded(.toNearestOrEven)
-        let formula = (PointwiseExpression.input(0) / .constant(Double(scale))).roundedToFloat32
-            .quantized(zeroPoint: Double(zeroPoint), to: .uint8)
-        let results: [RuntimeValue] = [
-            .tensor(try evaluatePointwise(formula, [x])), .tensor(Tensor(scalar: scale)),
-            .tensor(Tensor(scalar: UInt8(zeroPoint))),
-        ]
-        return Array(results.prefix(outputCount))
+        let zeroPoint = UInt8(start.isNaN ? 0 : min(max(start, 0), 255).rounded(.toNearestOrEven))
+        let parameters = [Tensor(scalar: scale), Tensor(scalar: zeroPoint)]
+        let y = try evaluatePointwise(Self.formula, [x] + parameters)
+        return ([y] + parameters).prefix(outputCount).map { .tensor($0) }
     }
 }
