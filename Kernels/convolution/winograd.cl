@@ -15,9 +15,9 @@
 #include "microkernel/winograd_input.cl"
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-convolution_winograd(__global const float *input, long input_offset, int input_pitch_n, int input_pitch_h,
+convolution_winograd(__global const ELEMENT *input, long input_offset, int input_pitch_n, int input_pitch_h,
                      int input_pitch_w, int input_h, int input_w, __global const float *weights, long weights_offset,
-                     __global float *output, long output_offset, int output_pitch_n, int output_pitch_h,
+                     __global ELEMENT *output, long output_offset, int output_pitch_n, int output_pitch_h,
                      int output_pitch_w, int output_h, int output_w, int rows, int tiles_h, int tiles_w, int inputs,
                      int outputs, int pad_h, int pad_w, int panel_count, __local float *v,
                      int v_pitch BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {

@@ -4,7 +4,8 @@
 // packed   [panel][position][inputs][panel_width], panels = ceil(outputs / panel_width), zero padded.
 //
 // Global size: (inputs, panels); any local size that divides it, best (1, 1). `panel_width` is the NR of the consumer,
-// a multiple of VECTOR. Tunables: TILE (microkernel/winograd.cl), VECTOR (microkernel/lanes.cl).
+// a multiple of VECTOR. Tunables: TILE (microkernel/winograd.cl), VECTOR, STORAGE_* (microkernel/lanes.cl); `packed`
+// holds floats.
 #include "microkernel/lanes.cl"
 #include "microkernel/winograd.cl"
 #define LINE FLOATV
@@ -12,7 +13,7 @@
 #define KEEP_ROW(i, value) rows[(i)*3 + column] = value;
 #define STORE_PACKED(i, value) STORE_VECTOR(value, to + (long)(row * SIDE + i) * step);
 
-__kernel void winograd_weights(__global const float *weights, long weights_offset, __global float *packed,
+__kernel void winograd_weights(__global const ELEMENT *weights, long weights_offset, __global float *packed,
                                long packed_offset, int inputs, int outputs, int panel_width) {
     const int input = get_global_id(0), panel = get_global_id(1);
     const long step = (long)inputs * panel_width;
@@ -20,9 +21,9 @@ __kernel void winograd_weights(__global const float *weights, long weights_offse
         float taps[9 * VECTOR];
         for (int l = 0; l < VECTOR; ++l) {
             const int output = panel * panel_width + lane + l;
-            __global const float *from = weights + weights_offset + ((long)output * inputs + input) * 9;
+            __global const ELEMENT *from = weights + weights_offset + ((long)output * inputs + input) * 9;
             for (int tap = 0; tap < 9; ++tap)
-                taps[tap * VECTOR + l] = output < outputs ? from[tap] : 0.0f;
+                taps[tap * VECTOR + l] = output < outputs ? LOAD_LANE_ELEMENT(from + tap) : 0.0f;
         }
         __global float *to = packed + packed_offset + (long)panel * POSITIONS * step + (long)input * panel_width + lane;
         FLOATV rows[SIDE * 3];

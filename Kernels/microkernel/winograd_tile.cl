@@ -10,6 +10,7 @@
 //
 // Tunables: TILE, MR, NR, VECTOR; epilogue: epilogue.cl.
 #define TILE_SPACE WINOGRAD_SPACE
+#define TILE_FLOATS
 #include "microkernel/tile.cl"
 #include "microkernel/winograd.cl"
 #undef LINE
@@ -74,13 +75,13 @@
             for (int line = 0; line < end_y; ++line) {                                                                 \
                 LINE_OF(READ_SUM)                                                                                      \
                 OUTPUT_LINE(KEEP_RESULT)                                                                               \
-                __global float *out = output + output_offset + (long)n * output_pitch_n +                              \
-                                      (long)(y + line) * output_pitch_h + (long)x * output_pitch_w + c;                \
+                __global ELEMENT *out = output + output_offset + (long)n * output_pitch_n +                            \
+                                        (long)(y + line) * output_pitch_h + (long)x * output_pitch_w + c;              \
                 if (lane + VECTOR <= tile_valid) {                                                                     \
                     for (int i = 0; i < end_x; ++i) {                                                                  \
                         FLOATV value = results[i];                                                                     \
                         EPILOGUE_ALL(FLOATV, LOAD_VECTOR, value, n, 0, y + line, x + i, c)                             \
-                        STORE_VECTOR(value, out + (long)i * output_pitch_w);                                           \
+                        STORE_VECTOR_ELEMENT(value, out + (long)i * output_pitch_w);                                   \
                     }                                                                                                  \
                 } else {                                                                                               \
                     float lanes[TILE * VECTOR];                                                                        \
@@ -90,7 +91,7 @@
                         for (int l = 0; l < tile_valid - lane; ++l) {                                                  \
                             float value = lanes[i * VECTOR + l];                                                       \
                             EPILOGUE_ALL(float, LOAD_LANE, value, n, 0, y + line, x + i, c + l)                        \
-                            out[(long)i * output_pitch_w + l] = value;                                                 \
+                            STORE_LANE_ELEMENT(value, out + (long)i * output_pitch_w + l);                             \
                         }                                                                                              \
                     }                                                                                                  \
                 }                                                                                                      \

@@ -226,6 +226,16 @@ import Testing
         #expect(try check.run([.winograd], disabled: ["winograd"]).nodes.compactMap(mark).isEmpty)
     }
 
+    @Test(arguments: [ElementType.float16, .bfloat16])
+    func storageOf16BitsLeavesTheLargeTile(_ type: ElementType) throws {
+        var check = PassCheck()
+        let x = try check.input([1, 1024, 3, 3])
+        let weights = try check.weights([1, 1024, 3, 3])
+        check.graph.outputs = (0..<30).map { _ in check.node("Conv", [x, weights]) }
+        let marks = try check.run([.precision(type), .winograd], tolerance: 0.1).nodes.compactMap(mark)
+        #expect(marks == [Int](repeating: 4, count: 30))
+    }
+
     @Test func theErrorBudgetLimitsTheLargeTile() throws {
         var check = PassCheck()
         let x = try check.input([1, 1024, 3, 3])

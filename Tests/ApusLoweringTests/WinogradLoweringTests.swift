@@ -9,17 +9,20 @@ import Testing
     private func launches(
         _ input: [Int],
         outputs: Int,
+        type: ElementType = .float32,
         allowed: Int64? = 4,
         device: TestDevice = .tile,
+        instructionSets: Set<InstructionSet> = [],
         tuning: TuningTable = TuningTable()
     ) throws -> [KernelLaunch] {
         var attributes: [String: AttributeValue] = ["pads": .ints([1, 1, 1, 1])]
         attributes[winogradTileAttribute] = allowed.map { .int($0) }
         let node = node("Conv", inputs: 2, attributes)
-        let types = [TensorType(.float32, input), TensorType(.float32, [outputs, input[1], 3, 3])]
+        let types = [TensorType(type, input), TensorType(type, [outputs, input[1], 3, 3])]
         var context = device.context
         context.device.localMemoryBytes = 1 << 20
         context.device.computeUnits = 2
+        context.device.instructionSets = instructionSets
         context.tuning = tuning
         let lowering = try #require(LoweringTable.standard.lowering(for: node))
         let requests = lowering.layoutRequests(try makeCall(node, types), context)
@@ -39,6 +42,16 @@ import Testing
     @Test func wideConvolutionsUseIt() throws {
         #expect(kernels(try launches([1, 64, 56, 56], outputs: 64)) == winograd)
         #expect(kernels(try launches([1, 256, 14, 14], outputs: 256)) == winograd)
+    }
+
+    @Test func productsOfPairsCompeteWithIt() throws {
+        func chosen(_ input: [Int], _ sets: Set<InstructionSet>) throws -> [String] {
+            kernels(try launches(input, outputs: input[1], type: .bfloat16, instructionSets: sets))
+        }
+        let pairs = ["convolution_pack_pairs", "convolution_direct"]
+        #expect(try chosen([1, 512, 7, 7], []) == winograd)
+        #expect(try chosen([1, 512, 7, 7], [.avx512f, .avx512bf16]) == pairs)
+        #expect(try chosen([1, 64, 56, 56], [.avx512f, .avx512bf16]) == winograd)
     }
 
     @Test func narrowConvolutionsDoNot() throws {

@@ -9,6 +9,7 @@ extension GraphPass {
     /// The mark is the attribute `winogradTile`; whether and with which tile the algorithm is used is up to lowering.
     /// The larger tile goes to the convolutions with most work first, as long as the relative errors to expect of all of
     /// them, which are independent of one another, add up to less than 1e-5: a tenth of what a network's output may show.
+    /// Values that are stored in 16 bits cost more than that by themselves; the products are float32 there too.
     package static let winograd = GraphPass(
         name: "winograd",
         summary: "3x3 convolutions with stride 1 may use Winograd's algorithm, at a relative error of about 1e-6 each"
@@ -18,8 +19,13 @@ extension GraphPass {
         var candidates: [(index: Int, work: Int, squaredError: Double)] = []
         for (index, node) in graph.nodes.enumerated() {
             guard isWinogradCandidate(node), let weights = known[node.inputs[1]], let output = known[node.outputs[0]],
-                weights.elementType == .float32, weights.rank == 4, weights.shape[2...] == [3, 3]
+                weights.rank == 4, weights.shape[2...] == [3, 3]
             else { continue }
+            if weights.elementType == .float16 || weights.elementType == .bfloat16 {
+                result.nodes[index].attributes[winogradTileAttribute] = .int(4)
+                continue
+            }
+            guard weights.elementType == .float32 else { continue }
             let work = weights.elementCount.multipliedReportingOverflow(by: output.shape[2...].reduce(1, *))
             let error = 7.5e-8 * Double(weights.shape[1]).squareRoot()
             candidates.append((index, work.overflow ? Int.max : work.partialValue, error * error))

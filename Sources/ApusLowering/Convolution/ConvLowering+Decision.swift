@@ -13,7 +13,7 @@ extension ConvLowering {
     ) -> TuningDecision {
         let width = context.device.vectorWidth
         let direct = DirectConvolution(call, problem)
-        let holdsScalar = problem.usesPairs(context)
+        let holdsScalar = problem.usesPairs(context.device)
         let best = WorkItemTile.best(
             rows: direct.rows,
             columns: problem.groupOutputs,
@@ -87,9 +87,7 @@ extension ConvLowering {
 
 extension ConvolutionProblem {
     /// Whether pairs of bfloat16 are multiplied.
-    func usesPairs(_ context: LoweringContext) -> Bool {
-        storage == .bfloat16 && storage.hasInstructions(context.device)
-    }
+    func usesPairs(_ device: DeviceInfo) -> Bool { storage == .bfloat16 && storage.hasInstructions(device) }
 
     /// The problem as tuning tells it from others.
     func tuningKey(_ call: OperatorCall) -> TuningKey.Convolution {

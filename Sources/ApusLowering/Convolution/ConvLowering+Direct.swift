@@ -19,7 +19,7 @@ extension ConvLowering {
         let width = context.device.vectorWidth
         let (input, output) = (problem.input, problem.output)
         let (lines, outputExtents) = (direct.lines, direct.outputExtents)
-        let usesPairs = problem.usesPairs(context)
+        let usesPairs = problem.usesPairs(context.device)
         let panels = ceilingDivision(problem.groupOutputs, tile.columns)
         let items = problem.conv.group * panels
         let steps =

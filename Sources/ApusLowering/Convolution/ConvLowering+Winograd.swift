@@ -16,11 +16,11 @@ extension ConvLowering {
         let (inputs, outputs) = (problem.groupInputs, problem.groupOutputs)
         let panels = ceilingDivision(outputs, tile.register.columns)
         let packedElements = panels * tile.positions * inputs * tile.register.columns
+        let storage = problem.storage.defines(context.device)
+        var packDefines = ["TILE": String(tile.outputs), "VECTOR": String(tile.register.vectorWidth)]
+        packDefines.merge(storage) { $1 }
         let pack = KernelLaunch(
-            program: KernelProgram(
-                file: "convolution/winograd_weights.cl",
-                defines: ["TILE": String(tile.outputs), "VECTOR": String(tile.register.vectorWidth)]
-            ),
+            program: KernelProgram(file: "convolution/winograd_weights.cl", defines: packDefines),
             kernel: "winograd_weights",
             arguments: [
                 problem.weights.argument(),
@@ -47,6 +47,7 @@ extension ConvLowering {
         )
         program.defines.merge(["TILE": String(tile.outputs), "CHUNKS": String(tile.chunks)]) { $1 }
         program.defines.merge(epilogue.defines) { $1 }
+        program.defines.merge(storage) { $1 }
         var arguments: [KernelArgument] = [input.operand.argument()]
         arguments += ([input.pitches[0]] + input.pitches[2...] + input.extents[1...]).map { .int($0) }
         arguments += [.tensor(.scratch(0), offset: 0, elementBytes: 4, access: .read), output.operand.argument(.write)]

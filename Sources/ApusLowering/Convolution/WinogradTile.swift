@@ -43,7 +43,7 @@ struct WinogradTile: Hashable {
         let device = context.device
         let largest = allowed(call)
         let kernels = ["convolution/winograd.cl", "convolution/winograd_weights.cl"]
-        guard device.executionModel == .workItemTile, problem.storage == .float32, problem.conv.group == 1,
+        guard device.executionModel == .workItemTile, problem.conv.group == 1,
             problem.geometry.kernel == [3, 3], problem.strides3 == [1, 1, 1], problem.dilations3 == [1, 1, 1],
             largest > 0, !kernels.contains(where: { context.tuning.refuses("Conv", $0) })
         else { return [] }
@@ -81,6 +81,8 @@ struct WinogradEstimate {
     private let extents: [Int]
     private let width: Int
     private let computeUnits: Int
+    /// Elements of a direct convolution's weights that one multiply-add of a vector takes.
+    private let pairing: Int
 
     /// Bytes that a compute unit's share of the memory brings in the time of one vector multiply-add, and those that
     /// its caches bring beside the multiply-adds.
@@ -92,6 +94,7 @@ struct WinogradEstimate {
     private static let tail = 0.25
 
     init(_ problem: ConvolutionProblem, _ device: DeviceInfo) {
+        pairing = problem.usesPairs(device) ? 2 : 1
         (inputs, outputs, extents) = (problem.groupInputs, problem.groupOutputs, problem.geometry.output)
         (width, computeUnits) = (device.vectorWidth, device.computeUnits)
     }
@@ -101,8 +104,9 @@ struct WinogradEstimate {
         let tile = WorkItemTile.best(rows: extents[1], columns: outputs, vectorWidth: width)
         let panels = ceilingDivision(outputs, tile.columns)
         let items = extents[0] * ceilingDivision(extents[1], tile.rows) * panels
-        let item = Double(9 * inputs) * tile.stepCost
-        return overlapped(time(items: items, item), weightTime(positions: 9, panels * tile.columns))
+        let item = Double(9 * inputs) * tile.stepCost / Double(pairing)
+        let weights = weightTime(positions: 9, panels * tile.columns) / Double(pairing)
+        return overlapped(time(items: items, item), weights)
     }
 
     /// The least time that the tile takes for a batch, and the panels of weights of a work-item with which it does.
