@@ -24,6 +24,9 @@ for model in Models/light/*.onnx; do
 done
 step "the example server"
 Scripts/check_examples.sh
+step "the bundle in a bare Debian folder"
+Scripts/bundle.sh | tail -n 1
+Scripts/check_bundle.sh
 step "comparison with ONNX Runtime"
 Scripts/bench.sh --check
 step "thread sanitizer"

@@ -20,6 +20,8 @@ step "kernels under Oclgrind"
 Scripts/oclgrind.sh "$scratch/release/apus" | tail -n 1
 step "the operator suite on Intel's OpenCL runtime"
 Scripts/check_vendors.sh "$scratch/release/apus" intel | tail -n 1
+step "one network over two OpenCL platforms"
+Scripts/check_platforms.sh "$scratch/release/apus" | tail -n 1
 step "the ONNX backend suite"
 Scripts/check_conformance.sh "$scratch/release/apus"
 step "the command on the demo network's pictures"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs a command that sees one OpenCL runtime alone, which is set up below .cache first; nothing goes to /etc.
+# Runs a command that sees the given OpenCL runtimes alone, which are set up below .cache first; nothing goes to /etc.
 #     intel     Intel's CPU runtime from PyPI; runs on AMD processors too
 #     rusticl   Mesa's rusticl on llvmpipe, the CPU as a software GPU; from Debian
 #     pocl      the system's pocl
-# usage: vendors.sh intel|rusticl|pocl COMMAND [ARGUMENT]...
+# usage: vendors.sh intel|rusticl|pocl[,...] COMMAND [ARGUMENT]...
 set -euo pipefail
 
-vendor=$1
+IFS=, read -ra names <<<"$1"
 shift
 vendors=$(cd "$(dirname "$0")/.." && pwd)/.cache/vendors
 
@@ -49,7 +49,7 @@ PYTHON
         echo "$folder/lib/libintelocl.so" >"$folder.part/icd/intel.icd"
         end "$folder"
     fi
-    export OCL_ICD_VENDORS=$folder/icd
+    entry=$folder/icd/intel.icd
     export LD_LIBRARY_PATH=$folder/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 }
 
@@ -70,22 +70,26 @@ set_up_rusticl() {
         echo "$folder/usr/lib/x86_64-linux-gnu/libRusticlOpenCL.so.1" >"$folder.part/icd/rusticl.icd"
         end "$folder"
     fi
-    export OCL_ICD_VENDORS=$folder/icd
+    entry=$folder/icd/rusticl.icd
     export RUSTICL_ENABLE=llvmpipe
     export GALLIUM_PIPE_SEARCH_DIR=$folder/usr/lib/x86_64-linux-gnu/gallium-pipe
 }
 
-case "$vendor" in
-    intel) set_up_intel ;;
-    rusticl) set_up_rusticl ;;
-    pocl)
-        mkdir -p "$vendors/pocl"
-        cp /etc/OpenCL/vendors/pocl.icd "$vendors/pocl/"
-        export OCL_ICD_VENDORS=$vendors/pocl
-        ;;
-    *)
-        echo "vendors.sh: unknown vendor $vendor; there are intel, rusticl and pocl" >&2
-        exit 64
-        ;;
-esac
+entries=()
+for name in "${names[@]}"; do
+    case "$name" in
+        intel) set_up_intel ;;
+        rusticl) set_up_rusticl ;;
+        pocl) entry=/etc/OpenCL/vendors/pocl.icd ;;
+        *)
+            echo "vendors.sh: unknown vendor $name; there are intel, rusticl and pocl" >&2
+            exit 64
+            ;;
+    esac
+    entries+=("$entry")
+done
+OCL_ICD_VENDORS=$vendors/entries-$(IFS=+ && echo "${names[*]}")
+export OCL_ICD_VENDORS
+mkdir -p "$OCL_ICD_VENDORS"
+cp "${entries[@]}" "$OCL_ICD_VENDORS/"
 exec "$@"
