@@ -104,8 +104,11 @@ extension Session {
         case .replicate:
             return try ReplicatedExecutor(on: placed.devices) { try make(model.graph, [], $0, wholeOptions) }
         case .even(let shapes):
+            let infos = placed.devices.map { device in
+                settings.executionModel.map { device.info.described(as: $0) } ?? device.info
+            }
             placement = try EvenPlacement(limits: settings.limits, disabledPasses: settings.disabledPasses)
-                .place(model.graph, inputs: try model.facts(shapes), on: placed.devices.map(\.info))
+                .place(model.graph, inputs: try model.facts(shapes), on: infos)
         case .stages(let file):
             do throws(ModelError) {
                 placement = try file.rules.placement(of: model.graph, devices: placed.stageDevices)

@@ -211,6 +211,33 @@ import Testing
         #expect(placed.assignments.count { $0.stage == 0 } == 6)
     }
 
+    @Test func aCutKeepsConvolutionsThatADeviceJoins() throws {
+        var check = PassCheck()
+        var value = try check.input([1, 8, 56, 56])
+        value = check.node("Conv", [value, try check.weights([24, 8, 1, 1])])
+        value = check.node("Relu", [value])
+        let window: [String: AttributeValue] = ["group": .int(24), "pads": .ints([1, 1, 1, 1])]
+        value = check.node("Conv", [value, try check.weights([24, 1, 3, 3])], window)
+        value = check.node("Relu", [value])
+        value = check.node("Conv", [value, try check.weights([8, 24, 1, 1])])
+        check.graph.outputs = [value]
+        let facts = try check.inputs.map { ValueFact(try $0.tensor().type) }
+        let device = DeviceInfo(
+            name: "fusing",
+            kind: .cpu,
+            computeUnits: 2,
+            localMemoryBytes: 1 << 20,
+            vectorWidth: 16
+        )
+        func lengthOfFirstStage(_ disabledPasses: Set<String>) throws -> Int {
+            let placed = try EvenPlacement(disabledPasses: disabledPasses)
+                .place(check.graph, inputs: facts, on: [device, device])
+            return placed.assignments.count { $0.stage == 0 }
+        }
+        #expect(try lengthOfFirstStage(["depthwise"]) == 2)
+        #expect(try lengthOfFirstStage([]) == 4)
+    }
+
     @Test func tooFewPlacesToCutAreRefused() throws {
         let device = DeviceInfo(name: "one", kind: .cpu)
         let error = #expect(throws: ModelError.self) {

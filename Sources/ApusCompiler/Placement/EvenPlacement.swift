@@ -1,5 +1,6 @@
 package import ApusDevice
 package import ApusGraph
+import ApusLowering
 package import ApusOperators
 package import ApusTensor
 
@@ -109,41 +110,45 @@ private struct CutProfile {
         _ limits: EvaluationLimits,
         _ disabledPasses: Set<String>
     ) throws(ModelError) {
-        let context = PassContext(table: table, limits: limits)
+        var context = PassContext(table: table, limits: limits)
         let shapeFree = try PassPipeline.shapeFree.run(graph, disabled: disabledPasses, context: context)
-        let bound = try ShapeBinder(table: table, limits: limits).bind(shapeFree, inputs: inputs)
-            .optimized(disabled: disabledPasses, context: context)
+        let unfused = try ShapeBinder(table: table, limits: limits).bind(shapeFree, inputs: inputs)
         let uses = GraphUses(graph)
 
-        var nodeCosts: [(node: Int, cost: Cost)] = []
-        var kept = Set(graph.inputs)
-        var last = 0
-        for node in bound.graph.nodes {
-            let op = try table.makeOperator(node)
-            let cost = op.cost(
-                inputs: node.inputs.map { $0.flatMap { bound.types[$0] } },
-                outputs: node.outputs.map { $0.flatMap { bound.types[$0] } }
-            )
-            kept.formUnion(node.outputs.compactMap { $0 })
-            last = node.outputs.compactMap { $0.flatMap { uses.producer[$0] } }.max() ?? last
-            nodeCosts.append((last, cost))
-        }
-        if let cut = bound.cut { kept.formUnion(cut.outputs.compactMap { $0 }) }
-        for node in bound.remainder?.nodes ?? [] { kept.formUnion(node.outputs.compactMap { $0 }) }
+        /// The values that no device's passes remove; a cut beside any other would keep a pass from joining nodes.
+        var kept: Set<ValueID>?
+        var types = unfused.types
         for device in Set(devices) {
+            context.lowering = device.kind == .reference ? nil : LoweringContext(device: device)
+            let bound = try unfused.optimized(disabled: disabledPasses, context: context)
             var sums = [Double](repeating: 0, count: graph.nodes.count + 1)
-            for (node, cost) in nodeCosts { sums[node + 1] += device.estimatedSeconds(cost) }
+            var keptHere = Set(graph.inputs)
+            var last = 0
+            for node in bound.graph.nodes {
+                let cost = try table.makeOperator(node).cost(
+                    inputs: node.inputs.map { $0.flatMap { bound.types[$0] } },
+                    outputs: node.outputs.map { $0.flatMap { bound.types[$0] } }
+                )
+                keptHere.formUnion(node.outputs.compactMap { $0 })
+                last = node.outputs.compactMap { $0.flatMap { uses.producer[$0] } }.max() ?? last
+                sums[last + 1] += device.estimatedSeconds(cost)
+            }
             for index in graph.nodes.indices { sums[index + 1] += sums[index] }
             costs[device] = sums
+            kept = kept?.intersection(keptHere) ?? keptHere
+            types.merge(bound.types) { $1 }
         }
+        var crossable = kept ?? []
+        if let cut = unfused.cut { crossable.formUnion(cut.outputs.compactMap { $0 }) }
+        for node in unfused.remainder?.nodes ?? [] { crossable.formUnion(node.outputs.compactMap { $0 }) }
 
         let origins = ValueOrigins(graph)
         var bytes = [Int](repeating: 0, count: graph.nodes.count + 1)
         var joined = bytes
         for (id, producer) in uses.producer where !origins.constant.contains(id) {
             guard let reader = uses.readers[id]?.max(), reader > producer else { continue }
-            let isKept = kept.contains(id) || origins.shapeArithmetic.contains(id)
-            let byteCount = min(bound.types[id]?.byteCount ?? 0, 1 << 40)
+            let isKept = crossable.contains(id) || origins.shapeArithmetic.contains(id)
+            let byteCount = min(types[id]?.byteCount ?? 0, 1 << 40)
             bytes[producer + 1] += byteCount
             bytes[reader + 1] -= byteCount
             joined[producer + 1] += isKept ? 0 : 1
