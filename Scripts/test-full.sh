@@ -22,6 +22,8 @@ compare Models/minilm/minilm.onnx --shape input_ids=2x16 --shape attention_mask=
 for model in Models/light/*.onnx; do
     compare "$model" --tolerance 1e-4
 done
+step "traces in Perfetto's trace processor"
+Scripts/check_traces.sh .build-test/release/apus
 step "the example server"
 Scripts/check_examples.sh
 step "the bundle in a bare Debian folder"
