@@ -80,14 +80,24 @@ extension WorkerPool.Failure: Error {}
 
 /// Answers the cases that arrive on standard input, one a line, with one line of JSON each.
 ///
-/// Drivers that print do so to standard error.
+/// Drivers that print do so to standard error. The process ends with the one that asks, also amid a case.
 func serveCases(_ answer: (String) -> some Encodable) {
+    endWithInput()
     let answers = FileHandle(fileDescriptor: dup(STDOUT_FILENO))
     dup2(STDERR_FILENO, STDOUT_FILENO)
     while let line = readLine() {
         guard var text = try? JSONEncoder().encode(answer(line)) else { return }
         text.append(UInt8(ascii: "\n"))
         answers.write(text)
+    }
+}
+
+/// Ends this process once nobody holds the other end of standard input: a case may take long, or hang in a driver.
+private func endWithInput() {
+    Thread.detachNewThread {
+        var input = pollfd(fd: STDIN_FILENO, events: 0, revents: 0)
+        while poll(&input, 1, -1) <= 0 || input.revents & Int16(POLLHUP | POLLERR) == 0 {}
+        _exit(0)
     }
 }
 
