@@ -101,7 +101,11 @@ struct BenchCommand: ParsableCommand {
         let deadline = limit.deadline
         progress("loading \(shared.model)")
         let model = try shared.loadModel()
-        let values = try seededInputs(model, shapes: try shared.givenShapes(), given: try shared.givenInputs(model))
+        let values = try seededInputs(
+            model,
+            shapes: try shared.binding.givenShapes(),
+            given: try shared.givenInputs(model)
+        )
         let session = try Session(model, options: try shared.sessionOptions())
         let loaded = ContinuousClock.now
         progress("first run on \(session.deviceName)")
@@ -117,7 +121,7 @@ struct BenchCommand: ParsableCommand {
         var report = Report(
             model: shared.model,
             device: session.deviceName,
-            precision: shared.precision,
+            precision: shared.binding.precision,
             load_ms: milliseconds(loaded - started),
             first_run_ms: milliseconds(firstRun - loaded),
             latency_ms: Latency(samples),

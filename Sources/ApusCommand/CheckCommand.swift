@@ -48,7 +48,7 @@ struct CheckCommand: ParsableCommand {
                 file: shared.model
             )
         }
-        let shapes = try shared.givenShapes()
+        let shapes = try shared.binding.givenShapes()
         let types = try boundTypes(model, shapes)
         let session = try Session(model, options: try shared.sessionOptions())
         if let savePlacement {

@@ -73,7 +73,7 @@ struct CompareCommand: ParsableCommand {
     /// Kernels that fuse several layers round less often than the reference, and vdpbf16ps takes denormals as 0.
     private var bound: Double {
         if let tolerance { return tolerance }
-        switch shared.precision {
+        switch shared.binding.precision {
         case "bf16": return 0.05
         case "fp16": return 0.01
         default: return 1e-5
@@ -83,7 +83,11 @@ struct CompareCommand: ParsableCommand {
     func run() throws {
         let deadline = limit.deadline
         let model = try shared.loadModel()
-        let values = try seededInputs(model, shapes: try shared.givenShapes(), given: try shared.givenInputs(model))
+        let values = try seededInputs(
+            model,
+            shapes: try shared.binding.givenShapes(),
+            given: try shared.givenInputs(model)
+        )
         var options = try shared.sessionOptions()
         if unfused { options.disabledPasses.formUnion(["epilogue", "pointwise", "batch-norm", "pad"]) }
         let session = try Session(model, options: options, observesValues: true)
@@ -94,7 +98,7 @@ struct CompareCommand: ParsableCommand {
         guard isPrecise || session.stages.isEmpty else {
             throw ModelError(
                 .unsupported,
-                "compare has no reference in \(shared.precision) for a model in stages; use --placement single"
+                "compare has no reference in \(shared.binding.precision) for a model in stages; use --placement single"
             )
         }
         let graph = isPrecise ? model.graph : session.executor.graph

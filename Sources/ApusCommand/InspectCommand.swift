@@ -54,7 +54,7 @@ struct InspectCommand: ParsableCommand {
             operators: counts(model.graph.nodes),
             metadata: model.metadata
         )
-        let shapes = try shared.givenShapes()
+        let shapes = try shared.binding.givenShapes()
         try checkNames(model, shapes)
         let types = shapes.isEmpty ? try? boundTypes(model, shapes) : try boundTypes(model, shapes)
         var problem: ModelError?

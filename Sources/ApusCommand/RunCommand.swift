@@ -68,7 +68,7 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         let model = try shared.loadModel()
-        let shapes = try shared.givenShapes()
+        let shapes = try shared.binding.givenShapes()
         try checkNames(model, shapes)
         var values = try shared.givenInputs(model)
         if let image, let port = model.inputs.first {

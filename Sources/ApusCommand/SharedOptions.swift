@@ -1,7 +1,6 @@
 public import Apus
 public import ApusDevice
 import ApusGraph
-import ApusOperators
 import ApusTensor
 public import ArgumentParser
 import Foundation
@@ -11,13 +10,7 @@ struct SharedOptions: ParsableArguments {
     @Argument(help: "The ONNX file.")
     var model: String
 
-    @Option(
-        help: """
-            auto, reference, opencl:N, opencl:gpu, opencl:cpu or opencl:NAME (part of a device's name); several, \
-            separated by commas, with a placement that uses them.
-            """
-    )
-    var device = "auto"
+    @OptionGroup var binding: BindingOptions
 
     @Option(help: "What happens to operators without a kernel: node, device or never.")
     var fallback: Session.Fallback = .node
@@ -40,29 +33,6 @@ struct SharedOptions: ParsableArguments {
     var executionModel: ExecutionModel?
 
     @Option(
-        help: """
-            How float32 values between inputs and outputs are stored: model (as they are), fp32 (the same, for models \
-            that hold float32 alone), bf16 or fp16.
-            """
-    )
-    var precision = "model"
-
-    @Option(help: "The most threads of the reference and of OpenCL on the CPU by pocl (default: all cores).")
-    var threads: Int?
-
-    @Option(name: .customLong("disable-pass"), help: "Leave out a compiler pass; may be repeated.")
-    var disabledPasses: [String] = []
-
-    @Option(
-        name: .customLong("shape"),
-        help: ArgumentHelp(
-            "The shape of an input, such as input=1x3x224x224; may be repeated.",
-            valueName: "name=shape"
-        )
-    )
-    var shapes: [String] = []
-
-    @Option(
         name: .customLong("input"),
         help: ArgumentHelp(
             "The value of an input (.npy, or .pb: TensorProto, SequenceProto, OptionalProto); may be repeated.",
@@ -81,33 +51,11 @@ struct SharedOptions: ParsableArguments {
     var json: String?
 
     func validate() throws {
-        _ = try selections()
-        _ = try givenShapes()
         for text in inputs where !text.dropFirst().contains("=") {
             throw ValidationError("--input \(text): expected NAME=FILE")
         }
-        guard ["model", "fp32", "tf32", "bf16", "fp16", "int8"].contains(precision) else {
-            throw ValidationError("\"\(precision)\" is no precision; use model, fp32, bf16 or fp16")
-        }
-        guard threads.map({ (1...65536).contains($0) }) ?? true else {
-            throw ValidationError("--threads must lie within 1 ... 65536")
-        }
         guard maxBytes.map({ $0 > 0 }) ?? true, maxIterations > 0 else {
             throw ValidationError("--max-bytes and --max-iterations must be positive")
-        }
-    }
-
-    /// The devices, in the order given.
-    ///
-    /// - Throws: `ValidationError` for a device selection that cannot be read.
-    private func selections() throws -> [DeviceSelection] {
-        try device.split(separator: ",", omittingEmptySubsequences: false).map { text in
-            guard let selection = DeviceSelection(text.trimmingCharacters(in: .whitespaces)) else {
-                throw ValidationError(
-                    "\"\(text)\" is no device; use auto, reference, opencl:N, opencl:gpu, opencl:cpu or opencl:NAME"
-                )
-            }
-            return selection
         }
     }
 
@@ -117,7 +65,7 @@ struct SharedOptions: ParsableArguments {
     private func sessionPlacement() throws -> Session.Placement {
         switch placement {
         case "single": return .single
-        case "even", "pipeline": return .even(shapes: try givenShapes())
+        case "even", "pipeline": return .even(shapes: try binding.givenShapes())
         case "replicate": return .replicate
         case "latency", "split":
             throw ModelError(
@@ -130,83 +78,21 @@ struct SharedOptions: ParsableArguments {
 
     /// - Throws: `ValidationError` or `ModelError` for devices or a placement that cannot be read.
     func sessionOptions() throws -> Session.Options {
-        var options = Session.Options(
-            devices: try selections(),
-            placement: try sessionPlacement(),
-            fallback: strict ? .never : fallback,
-            disabledPasses: Set(disabledPasses),
-            maximumBytes: maxBytes,
-            maximumIterations: maxIterations
-        )
+        var options = try binding.sessionOptions()
+        options.placement = try sessionPlacement()
+        options.fallback = strict ? .never : fallback
+        options.maximumBytes = maxBytes
+        options.maximumIterations = maxIterations
         options.executionModel = executionModel
-        options.precision = Session.Precision(rawValue: precision) ?? .model
         return options
-    }
-
-    /// Sets the process up for `--threads`, before the first OpenCL call.
-    func limitDeviceThreads() {
-        guard let threads else { return }
-        limitThreads(threads)
-        // pocl reads these at its first call; the name changed with its version 4.
-        for name in ["POCL_MAX_PTHREAD_COUNT", "POCL_CPU_MAX_CU_COUNT"] { setenv(name, String(threads), 1) }
     }
 
     /// Loads the model, once the process is set up as the options say.
     ///
     /// - Throws: `ModelError` if the model is wrong or not to be had in the precision or placement asked for.
     func loadModel() throws -> Model {
-        limitDeviceThreads()
         _ = try sessionPlacement()
-        guard ["model", "fp32", "bf16", "fp16"].contains(precision) else {
-            throw ModelError(
-                .unsupported,
-                "the precision \(precision) is not supported; supported are model, fp32, bf16 and fp16",
-                file: model
-            )
-        }
-        let loaded = try Model.load(model)
-        if precision == "fp32", let other = elementTypes(loaded.graph).first(where: { $0 != .float32 }) {
-            throw ModelError(
-                .unsupported,
-                "the model holds \(other), which --precision fp32 does not convert; use --precision model",
-                file: model
-            )
-        }
-        return loaded
-    }
-
-    /// The types of real numbers that a graph holds.
-    private func elementTypes(_ graph: Graph) -> [ElementType] {
-        var types: [ElementType] = []
-        for value in graph.values { if case .tensor(let type, _)? = value.type { types.append(type) } }
-        for value in graph.constants.values { if case .tensor(let tensor) = value { types.append(tensor.elementType) } }
-        for node in graph.nodes {
-            if node.operatorType == "Cast", let code = node.attributes.values["to"], case .int(let raw) = code {
-                if let type = ElementType(rawValue: Int32(clamping: raw)) { types.append(type) }
-            }
-            for body in node.attributes.subgraphs { types += elementTypes(body.subgraph.graph) }
-        }
-        return types.filter(\.isFloatingPoint)
-    }
-
-    /// The shapes given by `--shape`.
-    ///
-    /// - Throws: `ValidationError` for text that is no shape.
-    func givenShapes() throws -> [String: [Int]] {
-        var result: [String: [Int]] = [:]
-        for text in shapes {
-            guard let separator = text.lastIndex(of: "="), separator != text.startIndex else {
-                throw ValidationError("--shape \(text): expected NAME=1x3x224x224")
-            }
-            let value = text[text.index(after: separator)...]
-            let extents = value.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
-            let shape = extents.compactMap { $0 }.filter { $0 >= 0 }
-            guard shape.count == extents.count else {
-                throw ValidationError("--shape \(text): expected NAME=1x3x224x224")
-            }
-            result[String(text[..<separator])] = shape
-        }
-        return result
+        return try binding.loadModel(model)
     }
 
     /// The values given by `--input`. Names and paths may hold `=`: the first one that ends a name counts.

@@ -21,26 +21,7 @@ struct TuneCommand: ParsableCommand {
     @Argument(help: "The ONNX file.")
     var model: String?
 
-    @Option(help: "auto, opencl:N, opencl:gpu, opencl:cpu or opencl:NAME (part of a device's name).")
-    var device = "auto"
-
-    @Option(help: "model, fp32, bf16 or fp16; each is tuned by itself.")
-    var precision = "model"
-
-    @Option(help: "The most threads of OpenCL on the CPU by pocl; each number is tuned by itself (default: all cores).")
-    var threads: Int?
-
-    @Option(name: .customLong("disable-pass"), help: "Leave out a compiler pass; may be repeated.")
-    var disabledPasses: [String] = []
-
-    @Option(
-        name: .customLong("shape"),
-        help: ArgumentHelp(
-            "The shape of an input, such as input=1x3x224x224; may be repeated.",
-            valueName: "name=shape"
-        )
-    )
-    var shapes: [String] = []
+    @OptionGroup var binding: BindingOptions
 
     @Option(help: "The most variants that are measured for a problem.")
     var candidates = 4
@@ -48,7 +29,7 @@ struct TuneCommand: ParsableCommand {
     @Option(help: "Begin no further problem after so many seconds; those with most work come first.")
     var budget = 60.0
 
-    @Flag(help: "Remove what is stored for the device (and the number of threads), and measure nothing.")
+    @Flag(help: "Remove what is stored for the device, for any number of threads, and measure nothing.")
     var forget = false
 
     @Option(help: ArgumentHelp("Write the result as JSON; - is standard output.", valueName: "file"))
@@ -60,19 +41,6 @@ struct TuneCommand: ParsableCommand {
         }
         guard (1...1000).contains(candidates), (0...1e9).contains(budget) else {
             throw ValidationError("--candidates must lie within 1 ... 1000, --budget within 0 ... 1e9 seconds")
-        }
-        _ = try shared()
-    }
-
-    /// The options as other commands take them.
-    private func shared() throws -> SharedOptions {
-        var arguments = ["--device=\(device)", "--precision=\(precision)"]
-        if let threads { arguments.append("--threads=\(threads)") }
-        arguments += disabledPasses.map { "--disable-pass=\($0)" } + shapes.map { "--shape=\($0)" }
-        do {
-            return try SharedOptions.parse(arguments + ["--", model ?? ""])
-        } catch {
-            throw ValidationError(SharedOptions.message(for: error))
         }
     }
 
@@ -104,14 +72,14 @@ struct TuneCommand: ParsableCommand {
 
     func run() throws {
         if forget { return try forgetChoices() }
-        let shared = try shared()
-        let model = try shared.loadModel()
-        let session = try Session(model, options: try shared.sessionOptions())
+        guard let model else { return }
+        let loaded = try binding.loadModel(model)
+        let session = try Session(loaded, options: try binding.sessionOptions())
         guard let executor = session.executor as? OpenCLExecutor else {
             throw ModelError(.invalidInput, "the reference has no variants to tune; choose an OpenCL device")
         }
-        progress("planning \(shared.model)")
-        let types = try boundTypes(model, try shared.givenShapes())
+        progress("planning \(model)")
+        let types = try boundTypes(loaded, try binding.givenShapes())
         let problems = try executor.plan(types).map { TuningProblem.problems(of: $0) } ?? []
         var tuner = Tuner(executor.openCLDevice)
         tuner.candidateCount = candidates
@@ -148,12 +116,11 @@ struct TuneCommand: ParsableCommand {
     }
 
     private func forgetChoices() throws {
-        try shared().limitDeviceThreads()
-        guard let selection = DeviceSelection(device), let device = try selection.resolve() else {
+        binding.limitDeviceThreads()
+        guard let device = try binding.sessionOptions().device.resolve() else {
             throw ModelError(.invalidInput, "the reference has nothing to forget; choose an OpenCL device")
         }
-        let count = ProgramCache.shared.tunedChoices(on: device.info).count
-        guard count == 0 || ProgramCache.shared.remember(tuned: [], on: device.info) else {
+        guard let count = ProgramCache.shared.forgetTunedChoices(of: device.info) else {
             throw ModelError(.invalidFile, "the record cannot be written")
         }
         print("forgot \(count) tuned choices of opencl:\(device.index) \(device.info.name)")

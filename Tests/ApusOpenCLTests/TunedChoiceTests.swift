@@ -62,6 +62,23 @@ import Testing
         #expect(cache.tunedChoices(on: info).isEmpty)
     }
 
+    @Test func everyNumberOfComputeUnitsIsForgotten() throws {
+        let folder = try TemporaryFolder()
+        let cache = ProgramCache(.init(folder: folder.path))
+        var four = info
+        four.computeUnits = 4
+        #expect(cache.remember(tuned: [tuned(0), tuned(1)], on: info))
+        #expect(cache.remember(tuned: [tuned(2)], on: four))
+        #expect(cache.tunedChoices(on: info) == [tuned(0), tuned(1)])
+        #expect(cache.tunedChoices(on: four) == [tuned(2)])
+        #expect(cache.remember(tuned: [tuned(1)], on: info))
+        #expect(cache.tunedChoices(on: four) == [tuned(2)])
+        #expect(cache.forgetTunedChoices(of: four) == 2)
+        #expect(cache.tunedChoices(on: info).isEmpty && cache.tunedChoices(on: four).isEmpty)
+        #expect(cache.forgetTunedChoices(of: info) == 0)
+        #expect(ProgramCache(.init(folder: nil)).forgetTunedChoices(of: info) == 0)
+    }
+
     @Test func choicesAreBounded() throws {
         let folder = try TemporaryFolder()
         let cache = ProgramCache(.init(folder: folder.path))
