@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Makes Models/digits/digits-int8.onnx: the demo network with ONNX Runtime's static quantization in Q/DQ form.
+"""Makes the quantized forms of the demo network with ONNX Runtime.
 
-Calibrates with the images that the network was trained on. Needs onnx, onnxruntime and scikit-learn (Models/README.md).
+Models/digits/digits-int8.onnx is in Q/DQ form with static parameters, digits-dynamic.onnx quantizes activations during
+the run. Calibrates with the images that the network was trained on. Needs onnx, onnxruntime and scikit-learn (Models/README.md).
 """
 
 import pathlib
@@ -18,7 +19,7 @@ HELD_OUT = 360
 
 
 def main():
-    from quantize import quantize
+    from quantize import quantize, quantize_dynamically
 
     folder = ROOT / "Models" / "digits"
     data = load_digits()
@@ -28,6 +29,7 @@ def main():
     std = round(float(scaled[training].std()), 4)
     images = ((scaled[training] - mean) / std).astype(np.float32)[:, None]
     quantize(folder / "digits.onnx", folder / "digits-int8.onnx", [{"image": image[None]} for image in images])
+    quantize_dynamically(folder / "digits.onnx", folder / "digits-dynamic.onnx")
 
 
 if __name__ == "__main__":

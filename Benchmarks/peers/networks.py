@@ -59,13 +59,19 @@ def inputs(network, batch):
 
 
 def quantized(network):
-    """The Q/DQ version of a network, uint8 activations and int8 weights per channel, made once by ONNX Runtime."""
+    """A network with uint8 activations and int8 weights per channel, made once by ONNX Runtime.
+
+    Vision models are in Q/DQ form, language models quantize their activations dynamically.
+    """
     path = CACHE / f"{network}-int8.onnx"
     source = filled(network)
     if not path.exists() or path.stat().st_mtime < source.stat().st_mtime:
-        from quantize import quantize, seeded_batches
+        from quantize import quantize, quantize_dynamically, seeded_batches
 
         temporary = path.with_suffix(".partial")
-        quantize(source, temporary, seeded_batches("input", (1, 3, 224, 224), 4))
+        if network in LANGUAGE:
+            quantize_dynamically(source, temporary)
+        else:
+            quantize(source, temporary, seeded_batches("input", (1, 3, 224, 224), 4))
         temporary.rename(path)
     return path

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes a Q/DQ model with ONNX Runtime's static quantization: uint8 activations, int8 weights, per channel.
 
-Calibration takes the extrema over the given arrays, or over seeded inputs of the network's input range.
+Calibration takes the extrema over the given arrays, or over seeded inputs of the network's input range. --dynamic leaves
+the parameters of activations to the run: DynamicQuantizeLinear, then MatMulInteger or ConvInteger.
 """
 
 import argparse
@@ -46,6 +47,13 @@ def quantize(source, target, batches, signed=False):
     onnx.save(model, target)
 
 
+def quantize_dynamically(source, target):
+    """Writes the model with products of dynamically quantized activations and int8 weights, per channel."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(str(source), str(target), weight_type=QuantType.QInt8, per_channel=True)
+
+
 def seeded_batches(name, shape, count):
     from fill_weights import seeded_input
 
@@ -61,7 +69,11 @@ def main():
     parser.add_argument("--data", help="a .npy file with images to calibrate with, one a row")
     parser.add_argument("--count", type=int, default=8, help="how many inputs to calibrate with")
     parser.add_argument("--signed", action="store_true", help="int8 activations instead of uint8")
+    parser.add_argument("--dynamic", action="store_true", help="quantize activations during the run")
     arguments = parser.parse_args()
+    if arguments.dynamic:
+        quantize_dynamically(arguments.model, arguments.output)
+        return
     if arguments.data:
         import numpy as np
 

@@ -18,8 +18,7 @@
 // output.
 // CHANNEL_PAIRS, with STORAGE_BFLOAT: pixels are read as words that hold an even channel in the low half and the odd
 // one behind it in the high half; every pixel of the input lies on a multiple of 4 bytes. Tunables: MR, VECTOR;
-// KERNEL_H together with KERNEL_W: the sizes as constants, which unrolls the window (they must equal the arguments).
-// Epilogue: epilogue.cl.
+// KERNEL_H, KERNEL_W: depthwise/item.cl. Epilogue: epilogue.cl.
 #ifndef VECTOR
 #define VECTOR 16
 #endif
@@ -33,16 +32,7 @@
 #define MULTIPLIER 1
 #endif
 #include "microkernel/tile.cl"
-
-#if defined(KERNEL_H) && defined(KERNEL_W)
-#define UNROLL_WINDOW _Pragma("unroll")
-#else
-#undef KERNEL_H
-#undef KERNEL_W
-#define KERNEL_H kernel_h
-#define KERNEL_W kernel_w
-#define UNROLL_WINDOW
-#endif
+#include "depthwise/item.cl"
 
 #if MULTIPLIER == 1
 #define LOAD_PIXEL(p) LOAD_VECTOR_ELEMENT(p)
@@ -96,25 +86,12 @@ depthwise_direct(__global const ELEMENT *input, long input_offset, int input_pit
                  int output_pitch_h, int output_pitch_w, int output_d, int output_h, int output_w, int channels,
                  int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w, int dilation_d,
                  int dilation_h, int dilation_w, int row_block BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
-    const int c = get_global_id(0) * NR;
-    const int tile = get_global_id(1);
-    const int blocks = (output_h + row_block - 1) / row_block;
-    const int plane = (int)get_global_id(2) / blocks;
-    const int first_y = ((int)get_global_id(2) - plane * blocks) * row_block;
-    const int end_y = min(first_y + row_block, output_h);
-    const int n = plane / output_d, d = plane - n * output_d;
-    const int x = min(tile * MR, output_w - MR);
+    DEPTHWISE_ITEM(ELEMENT, ELEMENT, c / MULTIPLIER)
 #if MULTIPLIER != 1
     const int lane = c % MULTIPLIER;
 #endif
-    const int weight_pitch = (channels + NR - 1) / NR * NR;
     const long step = (long)stride_w * input_pitch_w;
     const long jump_w = (long)dilation_w * input_pitch_w;
-    __global const ELEMENT *origin = input + input_offset + (long)n * input_pitch_n +
-                                     (long)(d * stride_d) * input_pitch_d + (long)(x * stride_w) * input_pitch_w +
-                                     c / MULTIPLIER;
-    __global ELEMENT *out_plane =
-        output + output_offset + (long)n * output_pitch_n + (long)d * output_pitch_d + (long)x * output_pitch_w + c;
 
     for (int y = first_y; y < end_y; ++y) {
         __global const ELEMENT *row = origin + (long)(y * stride_h) * input_pitch_h;
@@ -135,6 +112,6 @@ depthwise_direct(__global const ELEMENT *input, long input_offset, int input_pit
             }
         }
         ORDER_CHANNELS
-        TILE_STORE(out_plane + (long)y * output_pitch_h, output_pitch_w, tile * MR - x, MR, channels - c, n, d, y, x, c)
+        TILE_STORE(out_plane + (long)y * output_pitch_h, output_pitch_w, repeated, MR, channels - c, n, d, y, x, c)
     }
 }

@@ -1,13 +1,14 @@
 // Direct convolution of channels-last bytes with int32 sums, 1 to 3 spatial axes: one work-item computes MR
-// neighbouring pixels of one output row x NR output channels. A matrix product is a 1x1 convolution of a single row.
+// neighbouring pixels of one output row x NR output channels. A matrix product is a 1x1 convolution of a row, a batch
+// of them one whose weights differ from image to image.
 //
 // input    element (n, d, y, x, c) at input_offset + n * input_pitch_n + d * input_pitch_d + y * input_pitch_h +
 //          x * input_pitch_w + c; the offset points at the first pixel that the window of output pixel 0 touches
 //          (interior pixel 0 minus the pads), and every pixel that a window touches is readable: the halo holds the
 //          zero point of the input.
-// weights  packed by integer_pack: [group][panel][kd][kh][kw][ceil(group_inputs / 4)][NR] quads, offset a multiple of
-//          16.
-// parameters   from integer_parameters: [group][panel][3][NR].
+// weights  packed by integer_pack: [matrix][group][panel][kd][kh][kw][ceil(group_inputs / 4)][NR] quads, offset a
+//          multiple of 16; output (n, d) takes matrix n * matrix_n + d * matrix_d, of a convolution always 0.
+// parameters   from integer_parameters: [matrix][group][panel][3][NR].
 // output   addressed like the input; offset of interior pixel 0.
 // group_inputs, group_outputs   channels of one group. output_d, _h, _w: output extents; output_w >= MR.
 // A row of kernel columns that are adjacent in memory may be passed as kernel_w = 1, group_inputs = kernel_w * channels
@@ -29,7 +30,8 @@ integer_convolution(__global const uchar *input, long input_offset, int input_pi
                     int output_pitch_n, int output_pitch_d, int output_pitch_h, int output_pitch_w, int output_d,
                     int output_h, int output_w, int group_inputs, int group_outputs, int kernel_d, int kernel_h,
                     int kernel_w, int stride_d, int stride_h, int stride_w, int dilation_d, int dilation_h,
-                    int dilation_w, int panel_axis REQUANTIZE_ARGUMENTS EPILOGUE_ARGUMENTS) {
+                    int dilation_w, int matrix_n, int matrix_d,
+                    int panel_axis REQUANTIZE_ARGUMENTS EPILOGUE_ARGUMENTS) {
     const int item = get_global_id(panel_axis);
     const int line = get_global_id(3 - panel_axis);
     const int tile = get_global_id(0);
@@ -39,15 +41,17 @@ integer_convolution(__global const uchar *input, long input_offset, int input_pi
     const int n = plane / output_d, d = plane - n * output_d;
     const int x = min(tile * MR, output_w - MR);
     const int quads = (group_inputs + 3) / 4, tail = group_inputs % 4;
+    const long packed_item = (long)(n * matrix_n + d * matrix_d) * get_global_size(panel_axis) + item;
 
     __global const uchar *origin = input + input_offset + (long)n * input_pitch_n +
                                    (long)(d * stride_d) * input_pitch_d + (long)(y * stride_h) * input_pitch_h +
                                    (long)(x * stride_w) * input_pitch_w + group * group_inputs;
-    __global const int *b = weights + weights_offset + (long)item * ((long)kernel_d * kernel_h * kernel_w * quads * NR);
+    __global const int *b =
+        weights + weights_offset + packed_item * ((long)kernel_d * kernel_h * kernel_w * quads * NR);
     TILE_ROWS((long)stride_w * input_pitch_w)
     const long jump_w = (long)dilation_w * input_pitch_w;
 
-    INTEGER_START(parameters + parameters_offset + (long)item * (3 * NR))
+    INTEGER_START(parameters + parameters_offset + packed_item * (3 * NR))
     for (int kd = 0; kd < kernel_d; ++kd) {
         for (int kh = 0; kh < kernel_h; ++kh) {
             __global const uchar *line_a =

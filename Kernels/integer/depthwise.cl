@@ -28,18 +28,7 @@
 #define INPUT uchar
 #endif
 #include "microkernel/integer.cl"
-
-#if defined(KERNEL_H) && defined(KERNEL_W)
-#define UNROLL_WINDOW _Pragma("unroll")
-#else
-#undef KERNEL_H
-#undef KERNEL_W
-#define KERNEL_H kernel_h
-#define KERNEL_W kernel_w
-#define STRIDE_W stride_w
-#define DILATION_W dilation_w
-#define UNROLL_WINDOW
-#endif
+#include "depthwise/item.cl"
 
 #define PRODUCTS_ZERO(r) FLOATV f_##r = (FLOATV)(0.0f);
 #define TAP_ROW(r)                                                                                                     \
@@ -54,19 +43,7 @@ integer_depthwise(__global const INPUT *input, long input_offset, int input_pitc
                   int output_h, int output_w, int channels, int kernel_d, int kernel_h, int kernel_w, int stride_d,
                   int stride_h, int stride_w, int dilation_d, int dilation_h, int dilation_w,
                   int row_block REQUANTIZE_ARGUMENTS EPILOGUE_ARGUMENTS) {
-    const int c = get_global_id(0) * VECTOR;
-    const int tile = get_global_id(1);
-    const int blocks = (output_h + row_block - 1) / row_block;
-    const int plane = (int)get_global_id(2) / blocks;
-    const int first_y = ((int)get_global_id(2) - plane * blocks) * row_block;
-    const int end_y = min(first_y + row_block, output_h);
-    const int n = plane / output_d, d = plane - n * output_d;
-    const int x = min(tile * MR, output_w - MR);
-    const int weight_pitch = (channels + VECTOR - 1) / VECTOR * VECTOR;
-    __global const INPUT *origin = input + input_offset + (long)n * input_pitch_n +
-                                   (long)(d * stride_d) * input_pitch_d + (long)(x * stride_w) * input_pitch_w + c;
-    __global OUTPUT *out_plane =
-        output + output_offset + (long)n * output_pitch_n + (long)d * output_pitch_d + (long)x * output_pitch_w + c;
+    DEPTHWISE_ITEM(INPUT, OUTPUT, c)
 
     for (int y = first_y; y < end_y; ++y) {
         __global const INPUT *row = origin + (long)(y * stride_h) * input_pitch_h;
@@ -87,7 +64,6 @@ integer_depthwise(__global const INPUT *input, long input_offset, int input_pitc
         }
         INTEGER_START(parameters + parameters_offset + c * 3)
         ROWS(ADD_PRODUCTS)
-        INTEGER_STORE(out_plane + (long)y * output_pitch_h, output_pitch_w, tile * MR - x, MR, channels - c, n, d, y, x,
-                      c)
+        INTEGER_STORE(out_plane + (long)y * output_pitch_h, output_pitch_w, repeated, MR, channels - c, n, d, y, x, c)
     }
 }

@@ -9,6 +9,9 @@
 // from the elements that GROUP_A_K, GROUP_A_M, GROUP_B_K, GROUP_B_N name for fetch number i, then runs
 // GROUP_MULTIPLY(depth).
 //
+// GROUP_INTEGERS: operands are quads of bytes in ints, unsigned ones of rows by signed ones of columns, sums int32;
+// W_ZERO: row_sum[i] is the sum of the bytes of a row. Kernels of integers store their results themselves.
+//
 // Tunables: TILE_M, TILE_N, TILE_K, GROUP_M, GROUP_N, VECTOR (2, 4, 8, 16). TILE_M is a multiple of GROUP_M, TILE_N of
 // GROUP_N * VECTOR, TILE_M * TILE_K and TILE_K * TILE_N of GROUP_M * GROUP_N.
 #ifndef VECTOR
@@ -60,16 +63,40 @@
 #define GROUP_B_K(i) ((local_id + (i)*THREADS) / TILE_N)
 #endif
 
+#ifdef GROUP_INTEGERS
+#define STAGED int
+#define STAGEDV CONCATENATE(int, VECTOR)
+#define MULTIPLY_ADD(a, b, sum)                                                                                        \
+    ((sum) + ((a)&255) * (((b) << 24) >> 24) + (((a) >> 8) & 255) * (((b) << 16) >> 24) +                              \
+     (((a) >> 16) & 255) * (((b) << 8) >> 24) + (((a) >> 24) & 255) * ((b) >> 24))
+#else
+#define STAGED float
+#define STAGEDV FLOATV
+#define MULTIPLY_ADD(a, b, sum) fma(a, b, sum)
+#endif
+#if defined(GROUP_INTEGERS) && defined(W_ZERO)
+#define ROW_SUMS_ZERO                                                                                                  \
+    int row_sum[ITEM_M];                                                                                               \
+    for (int i = 0; i < ITEM_M; ++i)                                                                                   \
+        row_sum[i] = 0;
+#define ROW_SUM_ADD(i, quad)                                                                                           \
+    row_sum[i] += ((quad)&255) + (((quad) >> 8) & 255) + (((quad) >> 16) & 255) + (((quad) >> 24) & 255);
+#else
+#define ROW_SUMS_ZERO
+#define ROW_SUM_ADD(i, quad)
+#endif
+
 #define GROUP_DECLARE                                                                                                  \
-    __local float stage_a[TILE_K * PITCH_A] __attribute__((aligned(16)));                                              \
-    __local float stage_b[TILE_K * TILE_N] __attribute__((aligned(16)));                                               \
+    __local STAGED stage_a[TILE_K * PITCH_A] __attribute__((aligned(16)));                                             \
+    __local STAGED stage_b[TILE_K * TILE_N] __attribute__((aligned(16)));                                              \
     const int item_n = get_local_id(0), item_m = get_local_id(1);                                                      \
     const int local_id = item_m * GROUP_N + item_n;                                                                    \
-    float fetch_a[A_FETCHES], fetch_b[B_FETCHES];                                                                      \
-    FLOATV acc[ITEM_M][ITEM_N];                                                                                        \
+    STAGED fetch_a[A_FETCHES], fetch_b[B_FETCHES];                                                                     \
+    STAGEDV acc[ITEM_M][ITEM_N];                                                                                       \
     for (int i = 0; i < ITEM_M; ++i)                                                                                   \
         for (int j = 0; j < ITEM_N; ++j)                                                                               \
-            acc[i][j] = (FLOATV)(0.0f);
+            acc[i][j] = (STAGEDV)(0);                                                                                  \
+    ROW_SUMS_ZERO
 
 #define GROUP_STAGE                                                                                                    \
     for (int i = 0; i < A_FETCHES; ++i)                                                                                \
@@ -79,13 +106,14 @@
 
 #define GROUP_STEP                                                                                                     \
     for (int k = 0; k < TILE_K; ++k) {                                                                                 \
-        FLOATV b[ITEM_N];                                                                                              \
+        STAGEDV b[ITEM_N];                                                                                             \
         for (int j = 0; j < ITEM_N; ++j)                                                                               \
             b[j] = LOAD_VECTOR(stage_b + k * TILE_N + (j * GROUP_N + item_n) * VECTOR);                                \
         for (int i = 0; i < ITEM_M; ++i) {                                                                             \
-            const FLOATV a = (FLOATV)(stage_a[k * PITCH_A + item_m * ITEM_M + i]);                                     \
+            const STAGEDV a = (STAGEDV)(stage_a[k * PITCH_A + item_m * ITEM_M + i]);                                   \
             for (int j = 0; j < ITEM_N; ++j)                                                                           \
-                acc[i][j] = fma(a, b[j], acc[i][j]);                                                                   \
+                acc[i][j] = MULTIPLY_ADD(a, b[j], acc[i][j]);                                                          \
+            ROW_SUM_ADD(i, stage_a[k * PITCH_A + item_m * ITEM_M + i])                                                 \
         }                                                                                                              \
     }
 

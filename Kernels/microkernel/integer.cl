@@ -1,16 +1,14 @@
 // The register tile of the integer work-item kernels: MR rows x NR channels of int32 sums in named variables.
 //
-// Activations are bytes, read in quads along the axis that is summed; signed ones (X_SIGNED) are moved by 128, so that
-// products are of unsigned by signed bytes. Weights are quads of signed bytes, packed [quad][NR] by integer_pack.
+// Activations are quads of bytes (microkernel/bytes.cl), weights quads of signed bytes, packed [quad][NR] by
+// integer_pack.
 //
 // INTEGER_START(p) declares the sums s_R_J with the biases of the panel at p: rows of NR ints, namely biases,
 // multipliers (the bits of floats) and zero points of the weights. TILE_ROWS as in tile.cl; INTEGER_STEP(a, b) adds the
 // quads of rows from a on times NR quads of weights at b; INTEGER_STEP_TAIL(a, b, n) the n < 4 bytes there.
 // INTEGER_STORE(...) turns sums into results, applies the epilogue and stores.
 //
-// Results: float(sum) * multiplier, then the epilogue, stored as OUTPUT (char, uchar or float) to whose range the
-// epilogue has clamped; SUMS_ONLY stores the int32 sums. REQUANTIZE (with VNNI) instead of an epilogue: the int
-// argument requantize_zero is added to the nearest integer and the sum saturated; results must stay below 2^31.
+// Results: microkernel/bytes.cl.
 // Tunables: MR, NR, VECTOR as in microkernel/tile.cl; W_ZERO: the zero points of the weights are not all 0 (one more
 // sum a row). VNNI: x86 assembly (AVX-512 VNNI), for compilers that take it, with VECTOR 16.
 #define TILE_ELEMENT uchar
@@ -20,31 +18,7 @@
 #endif
 #include "microkernel/tile.cl"
 
-#define INTV CONCATENATE(int, VECTOR)
-#define CONVERT_FLOATS CONCATENATE(convert_float, VECTOR)
-#define CONVERT_INTS CONCATENATE(convert_int, VECTOR)
-#define LOAD_VECTOR_CHAR(p) CONVERT_FLOATS(CONCATENATE(vload, VECTOR)(0, p))
-#define LOAD_LANE_CHAR(p) ((float)*(p))
-
-#ifndef OUTPUT
-#define OUTPUT int
-#endif
-#ifdef X_SIGNED
-#define MOVED(quad) ((quad) ^ (int)0x80808080)
-#else
-#define MOVED(quad) (quad)
-#endif
-#define QUAD(p) MOVED(as_int(vload4(0, p)))
-
-// The first n < 4 bytes at p as a quad; the others are not read.
-int integer_tail(__global const uchar *p, int n) {
-    int quad = p[0];
-    if (n > 1)
-        quad |= (int)p[1] << 8;
-    if (n > 2)
-        quad |= (int)p[2] << 16;
-    return MOVED(quad);
-}
+#include "microkernel/bytes.cl"
 
 #ifdef VNNI
 #define WEIGHTS_ONE(r, j) const INTV w_##j = LOAD_VECTOR(tile_w + j * VECTOR);
@@ -117,52 +91,10 @@ int integer_tail(__global const uchar *p, int n) {
         ROWS(DOT_ROW_TAIL)                                                                                             \
     }
 
-#ifdef REQUANTIZE
-#define REQUANTIZE_ARGUMENTS , int requantize_zero
-#else
-#define REQUANTIZE_ARGUMENTS
-#endif
-
-#define CONVERT_OUTPUT(v) CONCATENATE(CONCATENATE(convert_, OUTPUT), VECTOR)(v)
-#ifdef SUMS_ONLY
-#define RESULT_VECTOR(c) STORE_VECTOR(sums, p);
-#define RESULT_LANE(c) *p = sum;
-#elif defined(REQUANTIZE)
-#ifdef OUTPUT_SIGNED
-#define SATURATED(bytes, q) __asm__("vpmovsdb %1, %0" : "=v"(bytes) : "v"(q));
-#define SATURATED_LANE(q) convert_char_sat(q)
-#else
-#define SATURATED(bytes, q) __asm__("vpmovusdb %1, %0" : "=v"(bytes) : "v"(max(q, (INTV)(0))));
-#define SATURATED_LANE(q) convert_uchar_sat(q)
-#endif
-#define RESULT_VECTOR(c)                                                                                               \
-    const FLOATV v = CONVERT_FLOATS(sums) * LOAD_VECTOR((__global const float *)(tile_p + NR + (c)));                  \
-    INTV q;                                                                                                            \
-    __asm__("vcvtps2dq %1, %0" : "=v"(q) : "v"(v));                                                                    \
-    q += requantize_zero;                                                                                              \
-    CONCATENATE(OUTPUT, VECTOR) bytes;                                                                                 \
-    SATURATED(bytes, q)                                                                                                \
-    STORE_VECTOR(bytes, p);
-#define RESULT_LANE(c)                                                                                                 \
-    const float v = (float)sum * ((__global const float *)tile_p)[NR + (c)];                                           \
-    *p = SATURATED_LANE((int)rint(v) + requantize_zero);
-#else
-#ifdef OUTPUT_FLOAT
-#define STORE_RESULT(v, p) STORE_VECTOR(v, p)
-#define STORE_RESULT_LANE(v, p) *(p) = (v)
-#else
-#define STORE_RESULT(v, p) STORE_VECTOR(CONVERT_OUTPUT(CONVERT_INTS(v)), p)
-#define STORE_RESULT_LANE(v, p) *(p) = (OUTPUT)(int)(v)
-#endif
-#define RESULT_VECTOR(c)                                                                                               \
-    FLOATV v = CONVERT_FLOATS(sums) * LOAD_VECTOR((__global const float *)(tile_p + NR + (c)));                        \
-    EPILOGUE_ALL(FLOATV, LOAD_VECTOR, v, tile_n, tile_d, tile_y, tile_x + row, tile_c + (c))                           \
-    STORE_RESULT(v, p);
-#define RESULT_LANE(c)                                                                                                 \
-    float v = (float)sum * ((__global const float *)tile_p)[NR + (c)];                                                 \
-    EPILOGUE_ALL(float, LOAD_LANE, v, tile_n, tile_d, tile_y, tile_x + row, tile_c + (c))                              \
-    STORE_RESULT_LANE(v, p);
-#endif
+#define TILE_VECTOR(c)                                                                                                 \
+    RESULT_VECTOR((__global const float *)(tile_p + NR + (c)), tile_n, tile_d, tile_y, tile_x + row, tile_c + (c))
+#define TILE_LANE(c)                                                                                                   \
+    RESULT_LANE((__global const float *)(tile_p + NR + (c)), tile_n, tile_d, tile_y, tile_x + row, tile_c + (c))
 
 #define RESULT_ONE(r, j)                                                                                               \
     if (j * VECTOR < tile_valid) {                                                                                     \
@@ -170,7 +102,7 @@ int integer_tail(__global const uchar *p, int n) {
         __global OUTPUT *p = tile_out + (long)(r)*tile_pitch + j * VECTOR;                                             \
         INTV sums = s_##r##_##j;                                                                                       \
         ROW_SUM_TAKEN(r, j)                                                                                            \
-        RESULT_VECTOR(j *VECTOR)                                                                                       \
+        TILE_VECTOR(j *VECTOR)                                                                                         \
     }
 #define RESULT_ROW(r)                                                                                                  \
     if (r >= tile_first && r < tile_end) {                                                                             \
@@ -193,12 +125,12 @@ int integer_tail(__global const uchar *p, int n) {
             for (; j + VECTOR <= tile_valid; j += VECTOR) {                                                            \
                 __global OUTPUT *p = line + j;                                                                         \
                 const INTV sums = LOAD_VECTOR(tile_sums + row * NR + j);                                               \
-                RESULT_VECTOR(j)                                                                                       \
+                TILE_VECTOR(j)                                                                                         \
             }                                                                                                          \
             for (; j < tile_valid; ++j) {                                                                              \
                 __global OUTPUT *p = line + j;                                                                         \
                 const int sum = tile_sums[row * NR + j];                                                               \
-                RESULT_LANE(j)                                                                                         \
+                TILE_LANE(j)                                                                                           \
             }                                                                                                          \
         }                                                                                                              \
     }

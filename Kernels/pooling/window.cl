@@ -6,11 +6,23 @@
 //
 // A work-item computes `pixels` pixels of a row for `chunk` channels, a multiple of VECTOR. Global size: (ceil(channels
 // / chunk), ceil(output_w / pixels), batch * output_d * output_h); any local size. Tunables: VECTOR, lanes; one of
-// MAXIMUM, AVERAGE 1 or 2, NORM 1, 2 or 3 (which takes `power`); epilogue: epilogue.cl.
+// MAXIMUM, AVERAGE 1 or 2, NORM 1, 2 or 3 (which takes `power`); epilogue: epilogue.cl. LOWEST, with MAXIMUM: the
+// elements are bytes and stay what they are, without an epilogue; ELEMENT is char or uchar, LOWEST the least of them.
 #include "microkernel/lanes.cl"
 #include "epilogue.cl"
 
-#if defined(MAXIMUM)
+#ifdef LOWEST
+#define POOL_VECTOR CONCATENATE(ELEMENT, VECTOR)
+#define POOL_LANE ELEMENT
+#else
+#define POOL_VECTOR FLOATV
+#define POOL_LANE float
+#endif
+
+#if defined(LOWEST)
+#define POOL_FIRST LOWEST
+#define POOL_ADD(v, x) v = max(v, x)
+#elif defined(MAXIMUM)
 #define POOL_FIRST (-INFINITY)
 #define POOL_ADD(v, x) v = select(v, x, (x > v) | isnan(x))
 #elif defined(NORM) && NORM == 1
@@ -94,10 +106,10 @@ __kernel void pooling_window(__global const ELEMENT *input, long input_offset, _
 #endif
         int c = c_first;
         for (; c + VECTOR <= c_last; c += VECTOR) {
-            POOL_CHANNELS(FLOATV, LOAD_VECTOR, STORE_VECTOR)
+            POOL_CHANNELS(POOL_VECTOR, LOAD_VECTOR, STORE_VECTOR)
         }
         for (; c < c_last; ++c) {
-            POOL_CHANNELS(float, LOAD_LANE, STORE_LANE)
+            POOL_CHANNELS(POOL_LANE, LOAD_LANE, STORE_LANE)
         }
     }
 }

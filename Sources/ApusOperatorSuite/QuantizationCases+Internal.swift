@@ -176,7 +176,7 @@ private func matMul(
     bias: Bool = true,
     epilogue: Epilogue? = requantization(3, .int8)
 ) -> OperatorCase {
-    let columns = b[transB ? 0 : 1]
+    let columns = b[transB ? 0 : b.count - 1]
     return OperatorCase(
         "QuantizedMatMul",
         name,
@@ -208,6 +208,10 @@ let quantizedMatMulCases: [OperatorCase] = [
     ),
     matMul("in float32", [4, 64], [32, 64], transB: true, bias: false, epilogue: nil),
     matMul("one column", [19, 37], [37, 1], zeroPoint: 8),
+    matMul("heads", [2, 3, 17, 16], [2, 3, 16, 19], zeroPoint: 8),
+    matMul("a matrix by a batch", [5, 33], [3, 33, 17], zeroPoint: 8, weightZeroPoint: [3], bias: false),
+    matMul("a batch in float32", [2, 1, 5, 33], [1, 3, 33, 17], types: (.int8, .int8), bias: false, epilogue: nil),
+    matMul("a row", [33], [33, 20], zeroPoint: 8),
 ]
 
 let quantizedPoolCases: [OperatorCase] = [

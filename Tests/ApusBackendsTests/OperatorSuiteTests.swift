@@ -35,7 +35,9 @@ import Testing
 
     static let workGroupKernels = [
         ("Conv", "convolution/portable.cl"), ("Gemm", "gemm/tiled.cl"), ("MatMul", "gemm/tiled.cl"),
-        ("DynamicQuantizeLinear", "quantization/dynamic.cl"),
+        ("ConvInteger", "integer/portable.cl"), ("DynamicQuantizeLinear", "quantization/dynamic.cl"),
+        ("MatMulInteger", "integer/portable.cl"), ("QLinearMatMul", "integer/portable.cl"),
+        ("QuantizedConv", "integer/portable.cl"), ("QuantizedMatMul", "integer/portable.cl"),
     ]
 
     @Test(arguments: devices, workGroupKernels)

@@ -39,7 +39,10 @@ extension GraphPass {
             guard let (position, node) = editor.producer(of: id), editor.soleReader(of: id) == index,
                 node.outputs.first == id, editor.hasOneResult(node), types[id] == result
             else { return nil }
-            return (id, position, PassContext.contractions.contains(node.operatorType))
+            let isContraction =
+                PassContext.contractions.contains(node.operatorType)
+                || PassContext.quantizedContractions.contains(node.operatorType)
+            return (id, position, isContraction)
         }
         return candidates.sorted { a, b in
             a.isContraction != b.isContraction ? a.isContraction : a.position > b.position

@@ -43,7 +43,7 @@ package struct PassContext: Sendable {
         types: [ValueID: TensorType] = [:],
         foldingBytes: Int = 1 << 30,
         foldingOperations: Int = 8 << 30,
-        canFuse: @escaping @Sendable (Node, Epilogue) -> Bool = { node, _ in PassContext.isAnchor(node) },
+        canFuse: @escaping @Sendable (Node, Epilogue) -> Bool = { PassContext.canFuse($0, $1) },
         lowering: LoweringContext? = nil,
         limits: EvaluationLimits = EvaluationLimits()
     ) {
@@ -64,19 +64,38 @@ package struct PassContext: Sendable {
         return context
     }
 
-    /// Whether the operator is one of those that take an epilogue by default.
-    package static func isAnchor(_ node: Node) -> Bool {
-        node.domain.isEmpty && (contractions.contains(node.operatorType) || others.contains(node.operatorType))
+    /// Whether the operator is one of those that take the formula as their epilogue by default.
+    package static func canFuse(_ node: Node, _ epilogue: Epilogue) -> Bool {
+        if node.domain == "apus" {
+            return quantizedContractions.contains(node.operatorType) && epilogue.expression.castsToFloat32Alone
+        }
+        return node.domain.isEmpty && (contractions.contains(node.operatorType) || others.contains(node.operatorType))
     }
 
     /// Operators whose kernels have registers full of results: the best place for a formula.
     static let contractions: Set<String> = ["Conv", "ConvTranspose", "Gemm", "MatMul"]
+
+    /// The same of the domain `apus`, whose kernels carry every value as float32.
+    static let quantizedContractions: Set<String> = ["QuantizedConv", "QuantizedMatMul"]
 
     /// The further operators whose kernels apply a formula to their results.
     private static let others: Set<String> = [
         "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "LpPool", "GlobalLpPool",
         "BatchNormalization",
     ]
+}
+
+extension PointwiseExpression {
+    fileprivate var castsToFloat32Alone: Bool {
+        switch self {
+        case .input, .constant: true
+        case .unary(_, let a): a.castsToFloat32Alone
+        case .cast(let type, let a): type == .float32 && a.castsToFloat32Alone
+        case .binary(_, let a, let b): a.castsToFloat32Alone && b.castsToFloat32Alone
+        case .select(let a, let b, let c):
+            a.castsToFloat32Alone && b.castsToFloat32Alone && c.castsToFloat32Alone
+        }
+    }
 }
 
 /// What one pass changed.

@@ -23,7 +23,9 @@ package struct PassPipeline: Sendable {
     /// The passes over bound shapes: once a plan, with `PassContext.types`.
     package static let bound = PassPipeline(
         folding + [.einsum, .identity, .transpose, .identity, .pad, .batchNormalization, .layerNormalization, .gelu]
-            + [.attention, .deadCode] + [.epilogue, .pointwise, .epilogue, .deadCode, .depthwise, .winograd]
+            + [.attention, .integerScale, .deadCode] + [
+                .epilogue, .pointwise, .epilogue, .deadCode, .depthwise, .winograd,
+            ]
     )
 
     private static let folding: [GraphPass] = [.shape, .constants, .controlFlow, .constants]

@@ -158,7 +158,9 @@ extension QuantizationFolding {
         else { return }
         let isProduct = node.operatorType == "QLinearMatMul"
         if isProduct {
-            guard let weights = constant(3), weights.rank == 2, w.rank <= 1, weightZero.rank <= 1 else { return }
+            guard let weights = types[node.inputs[3]], weights.rank >= 2, w.rank <= 1, weightZero.rank <= 1 else {
+                return
+            }
         }
         let multiplier = editor.addConstant(
             node.name + "_multiplier",

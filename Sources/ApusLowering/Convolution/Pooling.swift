@@ -8,7 +8,9 @@ package let poolingLowerings: [(String, any OperatorLowering.Type)] = [
     "MaxPool", "AveragePool", "LpPool", "GlobalMaxPool", "GlobalAveragePool", "GlobalLpPool",
 ].map { ($0, PoolingLowering.self) }
 
-/// Pools of channels-last data, in float32 whatever the tensors hold: vectors of channels, windows with bounds; global ones are reductions.
+/// Pools of channels-last data: vectors of channels, windows with bounds; global ones are reductions.
+///
+/// In float32 whatever the tensors hold, but for the maxima of bytes.
 package enum PoolingLowering: OperatorLowering {
     package static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
         LayoutRequests(
@@ -23,18 +25,13 @@ package enum PoolingLowering: OperatorLowering {
         }
         let input = try call.input(0)
         let output = try call.output(0)
-        if input.type.elementType.isByte, pooling.kind == .maximum, call.epilogue == nil,
-            call.outputs.compactMap({ $0 }).count == 1, (3...5).contains(input.type.rank),
-            input.layout.pitches[1] == 1, output.layout.pitches[1] == 1
-        {
-            let geometry = try pooling.geometry(input: input.type.shape).extended(to: 3)
-            return try IntegerPoolingLowering.lowerMaximum(input, output, geometry, context)
-        }
         guard call.outputs.compactMap({ $0 }).count == 1 else {
             throw ModelError(.unsupported, "no pooling kernel with indices")
         }
-        let storage = try call.storage()
-        if pooling.isGlobal { return try lowerGlobal(call, pooling, input, output, context) }
+        let elementType = input.type.elementType
+        let isBytes = elementType.isByte && pooling.kind == .maximum && call.epilogue == nil
+        let storage = isBytes ? [:] : try call.storage().defines(context.device)
+        if pooling.isGlobal, !isBytes { return try lowerGlobal(call, pooling, input, output, context) }
         let rank = input.type.rank
         guard (3...5).contains(rank), input.layout.pitches[1] == 1, output.layout.pitches[1] == 1 else {
             throw ModelError(.unsupported, "no pooling kernel for \(input.type) in this layout")
@@ -45,8 +42,12 @@ package enum PoolingLowering: OperatorLowering {
         let device = context.device
         let isGroup = device.executionModel == .workGroupTile
         let width = isGroup ? 4 : max(4, min(16, device.vectorWidth))
-        var defines = epilogue.defines.merging(storage.defines(context.device)) { $1 }
+        var defines = epilogue.defines.merging(storage) { $1 }
         defines["VECTOR"] = String(width)
+        if isBytes {
+            defines["ELEMENT"] = elementType == .int8 ? "char" : "uchar"
+            defines["LOWEST"] = elementType == .int8 ? "(-128)" : "0"
+        }
         switch pooling.kind {
         case .maximum: defines["MAXIMUM"] = "1"
         case .average(let countsPadding): defines["AVERAGE"] = countsPadding ? "2" : "1"

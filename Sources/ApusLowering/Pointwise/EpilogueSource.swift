@@ -1,3 +1,4 @@
+import ApusDevice
 import ApusGraph
 import ApusOperators
 package import ApusTensor
@@ -152,7 +153,9 @@ package struct EpilogueSource: Sendable, Hashable {
         _ context: LoweringContext
     ) throws(ModelError) {
         try self.init(call, isPadded: isPadded, coordinates: coordinates, bytes: true)
-        guard let requantization = operands.requantization(call, context) else { return }
+        guard context.integerModel(call) == .workItemTile,
+            let requantization = operands.requantization(call, context)
+        else { return }
         generated = ""
         arguments = requantization.arguments
         defines["EPILOGUE_LOOP"] = nil

@@ -3,12 +3,14 @@ import ApusGraph
 import ApusOperators
 import ApusTensor
 
-/// `apus.QuantizedConv` and `ConvInteger`: convolutions of channels-last bytes with int32 sums.
+/// `apus.QuantizedConv`, `ConvInteger` and `QLinearConv`: convolutions of channels-last bytes with int32 sums.
 enum IntegerConvolutionLowering: OperatorLowering {
     static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
         var input = LayoutRequest.channelsLast(haloBefore: [], haloAfter: [])
         var haloValues: [Int: Int] = [:]
-        if let problem = try? problem(call), let value = try? IntegerOperands(call).knownZeroPoint {
+        if let problem = try? problem(call), let operands = try? IntegerOperands(call),
+            let value = operands.knownZeroPoint, kernel(problem, operands, call, context) != .workGroups
+        {
             input = .channelsLast(
                 haloBefore: [0, 0] + problem.geometry.padsBegin,
                 haloAfter: [0, 0] + problem.haloAfter
@@ -22,148 +24,220 @@ enum IntegerConvolutionLowering: OperatorLowering {
         return requests
     }
 
+    /// The kernels that compute a convolution.
+    private enum Kernel {
+        case depthwise, workItems, workGroups
+    }
+
+    private static func kernel(
+        _ problem: ConvolutionProblem,
+        _ operands: IntegerOperands,
+        _ call: OperatorCall,
+        _ context: LoweringContext
+    ) -> Kernel {
+        let isKnownZero = operands.weightZeroPoint.map { $0.value != nil } ?? true
+        if problem.isDepthwise, isKnownZero, problem.taps <= 256,
+            !context.tuning.refuses(call.node.displayType, "integer/depthwise.cl")
+        {
+            return .depthwise
+        }
+        return context.integerModel(call) == .workItemTile ? .workItems : .workGroups
+    }
+
     private static func problem(_ call: OperatorCall) throws(ModelError) -> ConvolutionProblem {
+        let conv: Conv
+        var product = call
         switch call.anchor {
-        case let quantized as QuantizedConv:
-            return try ConvolutionProblem(quantized.conv, call, bias: nil, storage: .float32)
-        case let integer as ConvInteger: return try ConvolutionProblem(integer.conv, call, bias: nil, storage: .float32)
+        case let quantized as QuantizedConv: conv = quantized.conv
+        case let integer as ConvInteger: conv = integer.conv
+        case let linear as QLinearConv:
+            conv = linear.conv
+            product.inputs = [try call.input(0), try call.input(3)]
         default: throw ModelError(.invalidModel, "the operator is no integer convolution")
         }
+        return try ConvolutionProblem(conv, product, bias: nil, storage: .float32)
     }
 
     static func lower(_ call: OperatorCall, _ context: LoweringContext) throws(ModelError) -> LoweredNode {
         let problem = try problem(call)
         let operands = try IntegerOperands(call)
-        guard operands.knownZeroPoint != nil else {
-            throw ModelError(.unsupported, "the zero point of the input is not known before the run")
+        var work = ScratchLaunches()
+        var windows = IntegerWindows(problem)
+        let kernel = kernel(problem, operands, call, context)
+        if kernel != .workGroups, operands.knownZeroPoint == nil, let zeroPoint = operands.zeroPoint {
+            try windows.pad(problem, with: zeroPoint, &work, context)
         }
-        let isKnownZero = operands.weightZeroPoint.map { $0.value != nil } ?? true
-        if problem.isDepthwise, isKnownZero, problem.taps <= 256 {
-            return try lowerDepthwise(call, problem, operands, context)
+        let output = problem.output.operand
+        if call.anchor is QLinearConv { windows.output = work.makeScratch(like: windows.output, output.layout) }
+        let isPadded =
+            kernel == .depthwise || (kernel == .workItems && problem.conv.group == 1)
+            ? problem.output.isPadded(to: context.device.vectorWidth) : false
+        let epilogue = try EpilogueSource(call, operands, isPadded: isPadded, context)
+        switch kernel {
+        case .depthwise: try lowerDepthwise(problem, operands, windows, epilogue, &work, context)
+        case .workItems: try lowerDirect(call, problem, operands, windows, epilogue, &work, context)
+        case .workGroups:
+            let integer = IntegerProblem(problem, operands)
+            let tile = windows.workGroupTile(integer, context)
+            let packed = try integer.pack(panelWidth: tile.columns, &work)
+            work.launches.append(try windows.workGroupLaunch(integer, packed, tile, epilogue))
         }
-        return try lowerDirect(call, problem, operands, context)
+        if call.anchor is QLinearConv {
+            var sums = windows.output
+            sums.pitches = output.layout.pitches
+            work.launches += try requantizationLaunches(
+                sums,
+                try quantizationParameters(call),
+                output.view,
+                shape: output.type.shape,
+                order: output.layout.order,
+                context
+            )
+        }
+        return LoweredNode(
+            launches: work.launches,
+            scratchBytes: work.scratchBytes,
+            inPlaceInputs: epilogue.inPlaceInputs
+        )
+    }
+
+    /// The scales and the zero point of `QLinearConv`: those of the weights for all or for each output channel.
+    private static func quantizationParameters(
+        _ call: OperatorCall
+    ) throws(ModelError) -> [(operand: Operand, shape: [Int])] {
+        let weightScale = try call.input(4)
+        let spatial = try call.output(0).type.shape.dropFirst(2).map { _ in 1 }
+        return [
+            (try call.input(1), []), (weightScale, [weightScale.type.elementCount] + spatial),
+            (try call.input(6), []), (try call.input(7), []),
+        ]
     }
 
     private static func lowerDirect(
         _ call: OperatorCall,
         _ problem: ConvolutionProblem,
         _ operands: IntegerOperands,
+        _ given: IntegerWindows,
+        _ epilogue: EpilogueSource,
+        _ work: inout ScratchLaunches,
         _ context: LoweringContext
-    ) throws(ModelError) -> LoweredNode {
+    ) throws(ModelError) {
         let (input, output) = (problem.input, problem.output)
-        var integer = IntegerProblem(
+        var windows = given
+        var integer = IntegerProblem(problem, operands)
+        var lines = output.batch * output.extents[0] * output.extents[1]
+        let isPointwise =
+            problem.taps == 1 && problem.strides3.allSatisfy { $0 == 1 }
+            && problem.geometry.padsBegin.allSatisfy { $0 == 0 } && problem.haloAfter.allSatisfy { $0 == 0 }
+        if isPointwise, input.isSingleRow, output.isSingleRow, EpilogueSource.addressesSingleRow(call) {
+            windows.outputExtents = [1, 1, output.batch * output.extents.reduce(1, *)]
+            lines = 1
+        } else if problem.conv.group == 1, problem.dilations3[2] == 1,
+            windows.input.pitches[3] == problem.groupInputs
+        {
+            integer.merged = windows.kernel[2]
+            windows.kernel[2] = 1
+        }
+        let row = windows.outputExtents[2]
+        let tile = integer.tile(rows: lines == 1 ? row / max(output.batch, 1) : row, context)
+        let packed = try integer.pack(panelWidth: tile.columns, &work)
+        work.launches.append(
+            try windows.workItemLaunch(
+                integer,
+                packed,
+                tile,
+                panelAxis: problem.cacheAxis(tile, lines: lines, packedBytes: packed.weightBytes),
+                lines: lines,
+                epilogue,
+                context
+            )
+        )
+    }
+}
+
+extension IntegerProblem {
+    /// The products of a convolution.
+    fileprivate init(_ problem: ConvolutionProblem, _ operands: IntegerOperands) {
+        let outputPitch = problem.groupInputs * problem.taps
+        self.init(
             operands: operands,
             groups: problem.conv.group,
             groupInputs: problem.groupInputs,
             groupOutputs: problem.groupOutputs,
             taps: problem.taps,
-            merged: 1,
-            pitches: [problem.groupInputs * problem.taps, problem.taps, 1]
+            pitches: [problem.groupOutputs * outputPitch, outputPitch, problem.taps, 1]
         )
-        var kernel = problem.kernel3
-        var extents = output.extents
-        var lines = output.batch * extents[0] * extents[1]
-        let isPointwise =
-            problem.taps == 1 && problem.strides3.allSatisfy { $0 == 1 }
-            && problem.geometry.padsBegin.allSatisfy { $0 == 0 } && problem.haloAfter.allSatisfy { $0 == 0 }
-        if isPointwise, input.isSingleRow, output.isSingleRow, EpilogueSource.addressesSingleRow(call) {
-            extents = [1, 1, output.batch * extents.reduce(1, *)]
-            lines = 1
-        } else if problem.conv.group == 1, problem.dilations3[2] == 1, input.pitches[3] == problem.groupInputs {
-            integer.merged = kernel[2]
-            kernel[2] = 1
+    }
+}
+
+extension IntegerWindows {
+    /// The windows of a convolution.
+    fileprivate init(_ problem: ConvolutionProblem) {
+        func view(_ side: SpatialOperand) -> StridedView {
+            var view = side.operand.view
+            view.pitches = side.pitches
+            return view
         }
-        let tile = integer.tile(rows: lines == 1 ? extents[2] / max(output.batch, 1) : extents[2], context)
-        let packed = integer.pack(tile)
-        let isPadded = problem.conv.group == 1 && output.isPadded(to: context.device.vectorWidth)
-        let epilogue = try EpilogueSource(call, operands, isPadded: isPadded, context)
-        let panelAxis = problem.cacheAxis(tile, lines: lines, packedBytes: packed.scratchBytes[0])
-        var arguments: [KernelArgument] = [input.operand.argument(skipping: problem.windowOffset)]
-        arguments += input.pitches.map { .int($0) }
-        arguments += IntegerProblem.packedArguments + [output.operand.argument(.write)]
-        arguments += (output.pitches + extents).map { .int($0) }
-        arguments += [integer.groupInputs * integer.merged, integer.groupOutputs].map { .int($0) }
-        arguments += (kernel + problem.strides3 + problem.dilations3 + [panelAxis]).map { .int($0) }
-        arguments += epilogue.arguments
-        var defines = try integer.defines(tile, output: output.operand, context)
-        defines.merge(epilogue.defines) { $1 }
-        var globalSize = [ceilingDivision(extents[2], tile.rows), lines, lines]
-        globalSize[panelAxis] = integer.groups * ceilingDivision(integer.groupOutputs, tile.columns)
-        let launch = KernelLaunch(
-            program: KernelProgram(file: "integer/convolution.cl", defines: defines, generated: epilogue.generated),
-            kernel: "integer_convolution",
-            arguments: arguments,
-            globalSize: globalSize,
-            localSize: [1, 1, 1]
-        )
-        return LoweredNode(
-            launches: packed.launches + [launch],
-            scratchBytes: packed.scratchBytes,
-            inPlaceInputs: epilogue.inPlaceInputs
+        self.init(
+            input: view(problem.input),
+            inputExtents: problem.input.extents,
+            output: view(problem.output),
+            outputExtents: problem.output.extents,
+            batch: problem.output.batch,
+            kernel: problem.kernel3,
+            strides: problem.strides3,
+            dilations: problem.dilations3,
+            pads: SpatialOperand.filled(problem.geometry.padsBegin, with: 0)
         )
     }
 
-    /// `integer/depthwise.cl`: a work-item computes a run of pixels by one vector of channels.
-    private static func lowerDepthwise(
-        _ call: OperatorCall,
+    /// Puts a halo round the input that holds a zero point which is only known at run time.
+    fileprivate mutating func pad(
         _ problem: ConvolutionProblem,
-        _ operands: IntegerOperands,
+        with zeroPoint: Operand,
+        _ work: inout ScratchLaunches,
         _ context: LoweringContext
-    ) throws(ModelError) -> LoweredNode {
-        let width = context.device.vectorWidth
-        let (input, output) = (problem.input, problem.output)
-        let channels = problem.conv.group
-        let vectors = ceilingDivision(channels, width)
-        let kernel = problem.kernel3
-        let rows = output.extents[2]
-        let tileRows =
-            (1...min(rows, 10)).min { a, b in
-                let (first, second) = (ceilingDivision(rows, a) * (a + 1), ceilingDivision(rows, b) * (b + 1))
-                return (first, b) < (second, a)
-            } ?? 1
-        let tiles = ceilingDivision(rows, tileRows)
-        let planes = output.batch * output.extents[0]
-        let wanted = 16 * context.device.computeUnits
-        let rowBlock = max(1, min(output.extents[1], vectors * tiles * planes * output.extents[1] / wanted))
-        let pack = KernelLaunch(
-            program: KernelProgram(file: "integer/depthwise_pack.cl", defines: operands.packDefines),
-            kernel: "integer_depthwise_pack",
-            arguments: [
-                operands.weights.argument(), .tensor(.scratch(0), offset: 0, elementBytes: 4, access: .write),
-                .tensor(.scratch(1), offset: 0, elementBytes: 4, access: .write), .int(channels), .int(problem.taps),
-                .int(width), .int(operands.knownZeroPoint ?? 0),
-            ] + operands.packArguments,
-            globalSize: [vectors * width],
-            localSize: nil
+    ) throws(ModelError) {
+        let before = problem.geometry.padsBegin
+        let after = problem.haloAfter
+        guard (before + after).contains(where: { $0 > 0 }) else { return }
+        let source = problem.input.operand
+        let spatial = source.type.shape.dropFirst(2).enumerated().map { before[$0] + $1 + after[$0] }
+        let shape = [problem.input.batch] + spatial + [ceilingDivision(problem.input.channels, 16) * 16]
+        let whole = work.makeScratch(shape, source.type.elementType)
+        var filling = zeroPoint.view
+        filling.pitches = shape.map { _ in 0 }
+        work.launches += try pointwiseLaunches(
+            .input(0),
+            inputs: [filling],
+            output: whole,
+            shape: shape,
+            order: Array(shape.indices),
+            raw: true,
+            context
         )
-        let epilogue = try EpilogueSource(call, operands, isPadded: output.isPadded(to: width), context)
-        var defines = ["MR": String(tileRows), "VECTOR": String(width)]
-        defines["INPUT"] = operands.isInputSigned ? "char" : "uchar"
-        let isScaled = operands.multiplier != nil
-        defines.merge(try IntegerOperands.outputDefines(output.operand, isScaled: isScaled)) { $1 }
-        defines.merge(epilogue.defines) { $1 }
-        if kernel[1] <= 7, kernel[2] <= 7 {
-            defines["KERNEL_H"] = String(kernel[1])
-            defines["KERNEL_W"] = String(kernel[2])
-            defines["STRIDE_W"] = String(problem.strides3[2])
-            defines["DILATION_W"] = String(problem.dilations3[2])
-        }
-        var arguments: [KernelArgument] = [input.operand.argument(skipping: problem.windowOffset)]
-        arguments += input.pitches.map { .int($0) }
-        arguments += IntegerProblem.packedArguments + [output.operand.argument(.write)]
-        arguments += (output.pitches + output.extents + [channels]).map { .int($0) }
-        arguments += (kernel + problem.strides3 + problem.dilations3 + [rowBlock]).map { .int($0) }
-        let launch = KernelLaunch(
-            program: KernelProgram(file: "integer/depthwise.cl", defines: defines, generated: epilogue.generated),
-            kernel: "integer_depthwise",
-            arguments: arguments + epilogue.arguments,
-            globalSize: [vectors, tiles, planes * ceilingDivision(output.extents[1], rowBlock)],
-            localSize: [1, 1, 1]
+        var inner = whole
+        let pitches = Array(whole.pitches[1..<shape.count - 1])
+        inner.offset = zip(before, pitches).reduce(0) { $0 + $1.0 * $1.1 }
+        inner.pitches = [whole.pitches[0], 1] + pitches
+        work.launches += try copyLaunches(
+            from: source.view,
+            to: inner,
+            shape: source.type.shape,
+            order: source.layout.order,
+            context
         )
-        return LoweredNode(
-            launches: [pack, launch],
-            scratchBytes: [vectors * width * problem.taps * 4, vectors * width * 3 * 4],
-            inPlaceInputs: epilogue.inPlaceInputs
-        )
+        input = inner
+        input.pitches = [whole.pitches[0]] + SpatialOperand.filled(pitches, with: 0)
+    }
+}
+
+extension ScratchLaunches {
+    /// Scratch memory for int32 that is addressed as a view into a value of a layout.
+    fileprivate mutating func makeScratch(like view: StridedView, _ layout: Layout) -> StridedView {
+        var result = makeScratch([layout.allocatedElements], .int32)
+        result.offset = view.offset
+        result.pitches = view.pitches
+        return result
     }
 }

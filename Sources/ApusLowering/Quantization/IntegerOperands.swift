@@ -14,16 +14,24 @@ struct IntegerOperands {
     let weightZeroPoint: Operand?
 
     init(_ call: OperatorCall) throws(ModelError) {
-        func optional(_ index: Int) -> Operand? {
-            index < call.anchorInputs.count ? call.inputs[index] : nil
+        func optional(_ index: Int?) -> Operand? {
+            index.flatMap { $0 < call.anchorInputs.count ? call.inputs[$0] : nil }
         }
         input = try call.input(0)
-        weights = try call.input(1)
-        let isScaled = call.anchor is QuantizedConv || call.anchor is QuantizedMatMul
-        multiplier = isScaled ? optional(2) : nil
-        bias = isScaled ? optional(3) : nil
-        zeroPoint = optional(isScaled ? 4 : 2)
-        weightZeroPoint = optional(isScaled ? 5 : 3)
+        switch call.anchor {
+        case is QuantizedConv, is QuantizedMatMul:
+            weights = try call.input(1)
+            (multiplier, bias) = (optional(2), optional(3))
+            (zeroPoint, weightZeroPoint) = (optional(4), optional(5))
+        case is QLinearConv, is QLinearMatMul:
+            weights = try call.input(3)
+            (multiplier, bias) = (nil, optional(8))
+            (zeroPoint, weightZeroPoint) = (optional(2), optional(5))
+        default:
+            weights = try call.input(1)
+            (multiplier, bias) = (nil, nil)
+            (zeroPoint, weightZeroPoint) = (optional(2), optional(3))
+        }
     }
 
     var isInputSigned: Bool { input.type.elementType == .int8 }
@@ -33,6 +41,12 @@ struct IntegerOperands {
     var knownZeroPoint: Int? {
         guard let zeroPoint else { return 0 }
         return zeroPoint.value.flatMap { try? $0.integers().first }
+    }
+
+    /// The zero point of inputs moved to unsigned bytes; where it arrives at run time, what flips its bits, and itself.
+    var movedZeroPoint: (value: Int, given: Operand?) {
+        if let known = knownZeroPoint { return (isInputSigned ? known + 128 : known, nil) }
+        return (isInputSigned ? 128 : 0, zeroPoint)
     }
 
     /// What packing adds to the weights, and so to their zero points.
@@ -82,106 +96,13 @@ struct IntegerOperands {
     /// The type that results are stored as.
     ///
     /// - Throws: `ModelError` with code `unsupported` if no kernel stores it.
-    static func outputDefines(_ output: Operand, isScaled: Bool) throws(ModelError) -> [String: String] {
-        switch output.type.elementType {
+    static func outputDefines(_ type: ElementType, isScaled: Bool) throws(ModelError) -> [String: String] {
+        switch type {
         case .int8 where isScaled: return ["OUTPUT": "char", "OUTPUT_SIGNED": "1"]
         case .uint8 where isScaled: return ["OUTPUT": "uchar"]
         case .float32 where isScaled: return ["OUTPUT": "float", "OUTPUT_FLOAT": "1"]
         case .int32 where !isScaled: return ["OUTPUT": "int", "SUMS_ONLY": "1"]
-        default: throw ModelError(.unsupported, "no integer kernel stores \(output.type.elementType)")
+        default: throw ModelError(.unsupported, "no integer kernel stores \(type)")
         }
-    }
-}
-
-/// A group of products of bytes as `integer/convolution.cl` computes it.
-struct IntegerProblem {
-    var operands: IntegerOperands
-    var groups: Int
-    var groupInputs: Int
-    var groupOutputs: Int
-    /// The taps of the window, and how many neighbouring ones are packed as further inputs.
-    var taps: Int
-    var merged: Int
-    /// Elements between outputs, inputs and taps of the weights.
-    var pitches: [Int]
-
-    private var quads: Int { ceilingDivision(merged * groupInputs, 4) }
-    private var rows: Int { taps / merged * quads }
-
-    /// Whether the device's compiler takes the dot products of AVX-512 VNNI.
-    static func usesVNNI(_ context: LoweringContext) -> Bool {
-        let device = context.device
-        return device.isPocl && device.vectorWidth == 16 && device.instructionSets.contains(.avx512vnni)
-            && !context.tuning.refusedVariants.contains("integer-vnni")
-    }
-
-    /// The register tile for rows of pixels; one more sum a row is kept for zero points of the weights.
-    func tile(rows: Int, _ context: LoweringContext) -> WorkItemTile {
-        var tile = WorkItemTile.best(rows: rows, columns: groupOutputs, vectorWidth: context.device.vectorWidth)
-        let vectors = tile.columns / tile.vectorWidth
-        if operands.hasWeightZeros { tile.rows = max(1, min(tile.rows, 24 / (vectors + 1))) }
-        return tile
-    }
-
-    /// Packs the weights into scratch 0 and the parameters of the channels into scratch 1.
-    func pack(_ tile: WorkItemTile) -> (launches: [KernelLaunch], scratchBytes: [Int]) {
-        let items = groups * ceilingDivision(groupOutputs, tile.columns)
-        var defines: [String: String] = operands.areWeightsSigned ? [:] : ["W_UNSIGNED": "1"]
-        let weights = KernelLaunch(
-            program: KernelProgram(file: "integer/pack.cl", defines: defines),
-            kernel: "integer_pack",
-            arguments: [
-                operands.weights.argument(), .tensor(.scratch(0), offset: 0, elementBytes: 1, access: .write),
-            ] + ([groupInputs, groupOutputs] + pitches + [merged, tile.columns]).map { .int($0) },
-            globalSize: [rows, items],
-            localSize: nil
-        )
-        defines = operands.packDefines
-        let known = operands.knownZeroPoint
-        var zeroPoint = known.map { operands.isInputSigned ? $0 + 128 : $0 } ?? 0
-        var given: [KernelArgument] = []
-        if known == nil, let operand = operands.zeroPoint {
-            defines["X_ZERO_GIVEN"] = "1"
-            zeroPoint = operands.isInputSigned ? 128 : 0
-            given = [operand.argument()]
-        }
-        var arguments: [KernelArgument] = [
-            .tensor(.scratch(0), offset: 0, elementBytes: 1, access: .read),
-            .tensor(.scratch(1), offset: 0, elementBytes: 4, access: .write),
-        ]
-        arguments += [groupOutputs, tile.columns, rows, taps * groupInputs, zeroPoint, operands.weightMove].map {
-            .int($0)
-        }
-        let parameters = KernelLaunch(
-            program: KernelProgram(file: "integer/pack.cl", defines: defines),
-            kernel: "integer_parameters",
-            arguments: arguments + given + operands.packArguments,
-            globalSize: [items * tile.columns],
-            localSize: nil
-        )
-        return ([weights, parameters], [items * rows * tile.columns * 4, items * 3 * tile.columns * 4])
-    }
-
-    /// The defines of `integer/convolution.cl` beside those of the epilogue.
-    func defines(
-        _ tile: WorkItemTile,
-        output: Operand,
-        _ context: LoweringContext
-    ) throws(ModelError) -> [String: String] {
-        var defines = tile.shapeDefines
-        let isScaled = operands.multiplier != nil
-        defines.merge(try IntegerOperands.outputDefines(output, isScaled: isScaled)) { $1 }
-        if operands.isInputSigned { defines["X_SIGNED"] = "1" }
-        if operands.hasWeightZeros { defines["W_ZERO"] = "1" }
-        if Self.usesVNNI(context) { defines["VNNI"] = "1" }
-        return defines
-    }
-
-    /// The packed weights and the parameters as arguments.
-    static var packedArguments: [KernelArgument] {
-        [
-            .tensor(.scratch(0), offset: 0, elementBytes: 4, access: .read),
-            .tensor(.scratch(1), offset: 0, elementBytes: 4, access: .read),
-        ]
     }
 }

@@ -42,10 +42,8 @@ enum IntegerPoolingLowering: OperatorLowering {
         }
         let width = context.device.vectorWidth
         let epilogue = try EpilogueSource(call, bytes: true)
-        let isSigned = operand.type.elementType == .int8
-        var defines = ["VECTOR": String(width), "INPUT": isSigned ? "char" : "uchar"]
-        if isSigned { defines["INPUT_SIGNED"] = "1" }
-        defines.merge(try IntegerOperands.outputDefines(output, isScaled: true)) { $1 }
+        var defines = ["VECTOR": String(width), "INPUT": operand.type.elementType == .int8 ? "char" : "uchar"]
+        defines.merge(try IntegerOperands.outputDefines(output.type.elementType, isScaled: true)) { $1 }
         defines.merge(epilogue.defines) { $1 }
         let isPlane = space.extents.count == 2
         let sizes = [
@@ -63,34 +61,5 @@ enum IntegerPoolingLowering: OperatorLowering {
             localSize: [1, 1]
         )
         return LoweredNode(launches: [launch], inPlaceInputs: epilogue.inPlaceInputs)
-    }
-
-    /// `MaxPool` of bytes: `integer/pooling.cl` without an epilogue.
-    static func lowerMaximum(
-        _ input: Operand,
-        _ output: Operand,
-        _ geometry: WindowGeometry,
-        _ context: LoweringContext
-    ) throws(ModelError) -> LoweredNode {
-        let source = try SpatialOperand(input)
-        let target = try SpatialOperand(output)
-        let width = context.device.vectorWidth
-        let isSigned = input.type.elementType == .int8
-        var defines = ["VECTOR": String(width), "INPUT": isSigned ? "char" : "uchar"]
-        if isSigned { defines["INPUT_SIGNED"] = "1" }
-        let channels = source.channels
-        let lines = source.batch * geometry.output[0] * geometry.output[1]
-        let columns = geometry.output[2]
-        let chunk = ceilingDivision(channels, width) * width
-        var sizes = source.pitches + target.pitches + [channels] + geometry.input + geometry.output + geometry.kernel
-        sizes += geometry.strides + geometry.dilations + geometry.padsBegin + [chunk, columns]
-        let launch = KernelLaunch(
-            program: KernelProgram(file: "integer/pooling.cl", defines: defines),
-            kernel: "integer_maximum",
-            arguments: [input.argument(), output.argument(.write)] + (try intArguments(sizes)),
-            globalSize: [1, 1, lines],
-            localSize: [1, 1, 1]
-        )
-        return LoweredNode(launches: [launch])
     }
 }

@@ -5,6 +5,8 @@ package let quantizationLowerings: [(String, any OperatorLowering.Type)] = [
     ("DynamicQuantizeLinear", DynamicQuantizationLowering.self),
     ("ConvInteger", IntegerConvolutionLowering.self),
     ("MatMulInteger", IntegerProductLowering.self),
+    ("QLinearConv", IntegerConvolutionLowering.self),
+    ("QLinearMatMul", IntegerProductLowering.self),
     ("apus.QuantizedConv", IntegerConvolutionLowering.self),
     ("apus.QuantizedGlobalAveragePool", IntegerPoolingLowering.self),
     ("apus.QuantizedMatMul", IntegerProductLowering.self),

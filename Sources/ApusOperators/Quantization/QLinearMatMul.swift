@@ -41,22 +41,21 @@ package struct QLinearMatMul: Operator {
             context
         )
         let integers = try wrappedSums(exact, bias: nil, axis: 0)
-        let left = try parameters(inputs.tensor(1), of: a, isLeft: true)
-        let right = try parameters(inputs.tensor(4), of: b, isLeft: false)
-        let multiplier =
-            (((.input(1) * .input(2)) as PointwiseExpression).roundedToFloat32 / .input(3)).roundedToFloat32
-        let product = (PointwiseExpression.cast(.float32, .input(0)) * multiplier).roundedToFloat32
+        let left = try parameters(inputs.tensor(1), isLeft: true)
+        let right = try parameters(inputs.tensor(4), isLeft: false)
+        let zeroPoint = try inputs.tensor(7)
         let output = try inputs.tensor(6)
-        let operands = [integers, left, right, try Tensor(shape: [], output.floats())]
-        return [.tensor(try requantized(evaluatePointwise(product, operands), zeroPoint: inputs.tensor(7)))]
+        let operands = [
+            integers, left, right, try output.reshaped([]), try zeroPoint.reshaped([]),
+        ]
+        let formula = PointwiseExpression.quantizedProduct(to: zeroPoint.elementType)
+        return [.tensor(try evaluatePointwise(formula, operands))]
     }
 
-    /// The scales as float32 under a shape that broadcasts to the product.
-    private func parameters(_ tensor: Tensor, of matrix: Tensor, isLeft: Bool) throws(ModelError) -> Tensor {
-        let values = try tensor.floats()
-        if values.count == 1 { return try Tensor(shape: [], values) }
-        if tensor.rank > 1 { return try Tensor(shape: tensor.shape, values) }
-        return try Tensor(shape: isLeft ? [values.count, 1] : [values.count], values)
+    /// The scales under a shape that broadcasts to the product.
+    private func parameters(_ tensor: Tensor, isLeft: Bool) throws(ModelError) -> Tensor {
+        if tensor.elementCount == 1 { return try tensor.reshaped([]) }
+        return isLeft && tensor.rank == 1 ? try tensor.reshaped([tensor.elementCount, 1]) : tensor
     }
 
     package func cost(inputs: [TensorType?], outputs: [TensorType?]) -> Cost {

@@ -26,6 +26,17 @@ extension PointwiseExpression {
         return .minimum(.maximum(self, low), .constant(Double(range.upperBound) - zeroPoint))
     }
 
+    /// The result of a quantized product: `clamp(rint(float(sum) * multiplier) + zero point)` in a type of bytes.
+    ///
+    /// Operands: the int32 sums, the scales of both factors and of the result, and its zero point. The multiplier is the
+    /// product of the first two scales over the third; it and what it is multiplied by are rounded to float32.
+    package static func quantizedProduct(to type: ElementType) -> PointwiseExpression {
+        func scale(_ operand: Int) -> PointwiseExpression { .cast(.float32, .input(operand)) }
+        let multiplier = ((scale(1) * scale(2)).roundedToFloat32 / scale(3)).roundedToFloat32
+        return (PointwiseExpression.cast(.float32, .input(0)) * multiplier).roundedToFloat32
+            .quantized(zeroPoint: .cast(.float32, .input(4)), to: type)
+    }
+
     /// The real number that a quantized value stands for: `(self - zeroPoint) * scale`, rounded to float32.
     ///
     /// The formula itself is an integer of at most 16 bits, so that the difference is exact.

@@ -45,9 +45,9 @@ package struct QuantizedConv: Operator {
 
 /// The internal operator `apus.QuantizedMatMul`: the scaled sums of a matrix product of bytes, in float32.
 ///
-/// - Shapes: a `[..., m, k]`, b `[k, n]`, or `[n, k]` with the attribute `transB`; multiplier float32 `[1]` or `[n]`,
-///   bias int32 `[n]`, a_zero_point `[1]`, b_zero_point `[1]` or `[n]`; y float32 `[..., m, n]`, as `QuantizedConv`
-///   computes it.
+/// - Shapes: a `[..., m, k]`, b `[..., k, n]`, batches as MatMul takes them, or `[n, k]` with the attribute `transB`;
+///   multiplier float32 `[1]` or `[n]`, bias int32 `[n]`, a_zero_point `[1]`, b_zero_point `[1]` or `[n]`; y float32
+///   `[..., m, n]`, as `QuantizedConv` computes it.
 package struct QuantizedMatMul: Operator {
     package let transposesB: Bool
 
@@ -55,49 +55,49 @@ package struct QuantizedMatMul: Operator {
         transposesB = try node.attributes.bool("transB", default: false)
     }
 
-    /// The extents of the product.
+    /// The shape of the product.
     ///
-    /// - Throws: `ModelError` if the right operand is no matrix or the inner extents differ.
-    package func dimensions(_ a: [Int], _ b: [Int]) throws(ModelError) -> (rows: Int, depth: Int, columns: Int) {
-        guard b.count == 2, let depth = a.last, depth == b[transposesB ? 1 : 0] else {
+    /// - Throws: `ModelError` if the right operand is a vector, or the extents do not fit.
+    private func shape(_ a: [Int], _ b: [Int]) throws(ModelError) -> [Int] {
+        guard transposesB ? b.count == 2 : b.count >= 2 else {
             throw ModelError(.invalidModel, "the matrices \(a) and \(b) do not fit")
         }
-        return (a.dropLast().reduce(1, *), depth, b[transposesB ? 0 : 1])
+        return try MatMul.dimensions(a, transposesB ? b.reversed() : b).output
     }
 
     package func infer(_ inputs: [ValueFact?]) throws(ModelError) -> [ValueFact] {
         try requireBytes(inputs, [0, 1])
         if inputs.isDataDependent { return [.dataDependent(.float32)] }
-        let a = try inputs.type(0).shape
-        let columns = try dimensions(a, inputs.type(1).shape).columns
+        let shape = try shape(inputs.type(0).shape, inputs.type(1).shape)
+        let columns = shape[shape.count - 1]
         try checkMultiplier(inputs, 2, counts: [1, columns])
         try checkQuantizedBias(inputs, 3, channels: columns)
         try checkZeroPoint(inputs, 4, operand: 0, counts: [1])
         try checkZeroPoint(inputs, 5, operand: 1, counts: [1, columns])
-        return [ValueFact(try TensorType(.float32, a.dropLast() + [columns]).validated())]
+        return [ValueFact(try TensorType(.float32, shape).validated())]
     }
 
     package func evaluate(_ inputs: [RuntimeValue?], _ context: EvaluationContext) throws -> [RuntimeValue] {
         let a = try inputs.tensor(0)
         let b = try inputs.tensor(1)
+        let shape = try shape(a.shape, b.shape)
         let left = try shifted(a, by: inputs.optionalTensor(4), axis: 0)
-        let right = try shifted(b, by: inputs.optionalTensor(5), axis: transposesB ? 0 : 1)
-        let extents = try dimensions(a.shape, b.shape)
-        let gemm = try Gemm(
-            Node(
-                operatorType: "Gemm",
-                inputs: [],
-                outputs: [],
-                attributes: Attributes(["transB": .int(transposesB ? 1 : 0)])
+        let right = try shifted(b, by: inputs.optionalTensor(5), axis: transposesB ? 0 : b.rank - 1)
+        let exact: Tensor
+        if transposesB {
+            let depth = max(b.shape[1], 1)
+            let gemm = try Gemm(
+                Node(operatorType: "Gemm", inputs: [], outputs: [], attributes: Attributes(["transB": .int(1)]))
             )
-        )
-        let operands: [RuntimeValue?] = [
-            .tensor(try left.reshaped([extents.rows, extents.depth])), .tensor(right),
-        ]
-        let exact = try gemm.evaluate(operands, context)[0].tensor()
-        let sums = try wrappedSums(exact, bias: inputs.optionalTensor(3), axis: 1)
-        let scaled = try scaledSums(sums, by: inputs.tensor(2), axis: 1)
-        return [.tensor(try scaled.reshaped(a.shape.dropLast() + [extents.columns]))]
+            let rows = try left.reshaped([left.elementCount / depth, b.shape[1]])
+            exact = try gemm.evaluate([.tensor(rows), .tensor(right)], context)[0].tensor().reshaped(shape)
+        } else {
+            let product = try MatMul(Node(operatorType: "MatMul", inputs: [], outputs: []))
+            exact = try product.evaluate([.tensor(left), .tensor(right)], context)[0].tensor()
+        }
+        let axis = shape.count - 1
+        let sums = try wrappedSums(exact, bias: inputs.optionalTensor(3), axis: axis)
+        return [.tensor(try scaledSums(sums, by: inputs.tensor(2), axis: axis).reshaped(shape))]
     }
 
     package func cost(inputs: [TensorType?], outputs: [TensorType?]) -> Cost {

@@ -1,0 +1,111 @@
+import ApusDevice
+import ApusGraph
+import ApusOperators
+import ApusTensor
+
+/// Products of bytes as the integer kernels compute them: those of the groups of a convolution, or of a batch of matrices.
+struct IntegerProblem {
+    var operands: IntegerOperands
+    var groups: Int
+    var groupInputs: Int
+    var groupOutputs: Int
+    /// The taps of the window, and how many neighbouring ones are packed as further inputs.
+    var taps = 1
+    var merged = 1
+    /// The right operands of a batch; outputs of all of them share multipliers and zero points.
+    var matrices = 1
+    /// Elements between groups or matrices, outputs, inputs and taps of the weights.
+    var pitches: [Int]
+
+    /// Weights and parameters of the outputs as arguments of the kernels.
+    struct Packed {
+        var arguments: [KernelArgument]
+        var weightBytes: Int
+    }
+
+    private var quads: Int { ceilingDivision(merged * groupInputs, 4) }
+    private var rows: Int { taps / merged * quads }
+
+    /// Whether the device's compiler takes the dot products of AVX-512 VNNI.
+    static func usesVNNI(_ context: LoweringContext) -> Bool {
+        let device = context.device
+        return device.isPocl && device.vectorWidth == 16 && device.instructionSets.contains(.avx512vnni)
+            && !context.tuning.refusedVariants.contains("integer-vnni")
+    }
+
+    /// The register tile for rows of pixels; one more sum a row is kept for zero points of the weights.
+    func tile(rows: Int, _ context: LoweringContext) -> WorkItemTile {
+        var tile = WorkItemTile.best(rows: rows, columns: groupOutputs, vectorWidth: context.device.vectorWidth)
+        let vectors = tile.columns / tile.vectorWidth
+        if operands.hasWeightZeros { tile.rows = max(1, min(tile.rows, 24 / (vectors + 1))) }
+        return tile
+    }
+
+    /// Appends what packs the weights and the parameters of the outputs: constant ones once, in the load phase.
+    ///
+    /// - Throws: `ModelError` with code `unsupported` if an extent exceeds 32 bits.
+    func pack(panelWidth: Int, _ work: inout ScratchLaunches) throws(ModelError) -> Packed {
+        let items = matrices * groups * ceilingDivision(groupOutputs, panelWidth)
+        let lanes = items * panelWidth
+        let weights = work.makeScratch([lanes * rows * 4], .int8)
+        let sums = work.makeScratch([lanes], .int32)
+        let parameters = work.makeScratch([3 * lanes], .int32)
+        func quads(_ access: KernelArgument.Access) -> KernelArgument {
+            .tensor(weights.reference, offset: 0, elementBytes: 4, access: access)
+        }
+        let moves = operands.areWeightsSigned ? [:] : ["W_UNSIGNED": "1"]
+        func launch(
+            _ kernel: String,
+            _ defines: [String: String],
+            _ arguments: [KernelArgument],
+            _ globalSize: [Int]
+        ) {
+            let program = KernelProgram(file: "integer/pack.cl", defines: defines)
+            work.launches.append(
+                KernelLaunch(
+                    program: program,
+                    kernel: kernel,
+                    arguments: arguments,
+                    globalSize: globalSize,
+                    localSize: nil
+                )
+            )
+        }
+        launch(
+            "integer_pack",
+            moves,
+            [operands.weights.argument(), weights.argument(.write)]
+                + (try intArguments([groupInputs, groupOutputs] + pitches + [merged, panelWidth])),
+            [rows, items]
+        )
+        launch(
+            "integer_sums",
+            moves,
+            [quads(.read), sums.argument(.write)] + (try intArguments([panelWidth, rows])),
+            [lanes]
+        )
+        let zeroPoint = operands.movedZeroPoint
+        var defines = operands.packDefines
+        if zeroPoint.given != nil { defines["X_ZERO_GIVEN"] = "1" }
+        let sizes = [
+            groupOutputs, matrices > 1 ? 0 : groupOutputs, panelWidth, taps * groupInputs, zeroPoint.value,
+            operands.weightMove,
+        ]
+        launch(
+            "integer_parameters",
+            defines,
+            [sums.argument(.read), parameters.argument(.write)] + (try intArguments(sizes))
+                + [zeroPoint.given?.argument()].compactMap { $0 } + operands.packArguments,
+            [lanes]
+        )
+        return Packed(arguments: [quads(.read), parameters.argument(.read)], weightBytes: lanes * rows * 4)
+    }
+
+    /// The defines of the integer kernels beside those of the tile and of the epilogue.
+    func defines(_ output: ElementType) throws(ModelError) -> [String: String] {
+        var defines = try IntegerOperands.outputDefines(output, isScaled: operands.multiplier != nil)
+        if operands.isInputSigned { defines["X_SIGNED"] = "1" }
+        if operands.hasWeightZeros { defines["W_ZERO"] = "1" }
+        return defines
+    }
+}
