@@ -4,9 +4,9 @@
 // input    element (n, y, x, c) at input_offset + n * input_pitch_n + y * input_pitch_h + x * input_pitch_w + c; the
 //          offset points at the first pixel that the first convolution's window of pixel 0 touches, and every pixel
 //          that a window touches is readable: the halo holds zeros.
-// weights  of the first convolution, packed by convolution_pack: [panel][kh][kw][inputs][NR] floats, offset a multiple
-//          of 16. A row of kernel columns that are adjacent in memory may be passed as first_kernel_w = 1, inputs =
-//          first_kernel_w * channels.
+// weights  of the first convolution, packed by convolution_pack (or, with BF16_PAIRS, convolution_pack_pairs):
+//          [panel][kh][kw][inputs][NR] floats, offset a multiple of 16. A row of kernel columns that are adjacent in
+//          memory may be passed as first_kernel_w = 1, inputs = first_kernel_w * channels.
 // first_bias   with FIRST_BIAS: [panels * NR] floats, zero padded, added to the first result.
 // taps     the depthwise weights packed by depthwise_pack: [KERNEL_H][KERNEL_W][panels * NR] floats.
 // output   addressed like the input; offset of interior pixel 0. output_w >= WINDOW_ROWS.
@@ -46,36 +46,42 @@
 #define KEEP_ROW(r) COLUMNS_OF(KEEP_ONE, r)
 
 // One row of the first result, for one panel.
-void first_row(__global const float *row, int pitch_h, int pitch_w, __global const float *weights,
+void first_row(__global const ELEMENT *row, int pitch_h, int pitch_w, __global const TILE_WEIGHT *weights,
                __global const float *bias, __local float *line, int width, int inputs, int kernel_h, int kernel_w,
                int stride_w) {
     TILE_ROWS((long)stride_w * pitch_w)
     for (int tile = 0; tile * MR < width; ++tile) {
         const int x = min(tile * MR, width - MR);
-        __global const float *origin = row + (long)(x * stride_w) * pitch_w;
-        __global const float *b = weights;
+        __global const ELEMENT *origin = row + (long)(x * stride_w) * pitch_w;
+        __global const TILE_WEIGHT *b = weights;
         COLUMNS_OF(START_COLUMN, 0)
         ROWS(START_ROW)
         for (int kh = 0; kh < kernel_h; ++kh) {
             for (int kw = 0; kw < kernel_w; ++kw) {
-                __global const float *a = origin + (long)kh * pitch_h + (long)kw * pitch_w;
+                __global const ELEMENT *a = origin + (long)kh * pitch_h + (long)kw * pitch_w;
                 int k = 0;
-                for (; k + 4 <= inputs; k += 4) {
+                for (; k + 4 * K_STEP <= inputs; k += 4 * K_STEP) {
                     TILE_STEP(a, b)
-                    a += 1;
+                    a += K_STEP;
                     TILE_STEP(a, b + NR)
-                    a += 1;
+                    a += K_STEP;
                     TILE_STEP(a, b + 2 * NR)
-                    a += 1;
+                    a += K_STEP;
                     TILE_STEP(a, b + 3 * NR)
-                    a += 1;
+                    a += K_STEP;
                     b += 4 * NR;
                 }
-                for (; k < inputs; ++k) {
+                for (; k + K_STEP <= inputs; k += K_STEP) {
                     TILE_STEP(a, b)
-                    a += 1;
+                    a += K_STEP;
                     b += NR;
                 }
+#ifdef BF16_PAIRS
+                if (k < inputs) {
+                    TILE_LAST(a, b)
+                    b += NR;
+                }
+#endif
             }
         }
         __local float *target = line + x * NR;
@@ -114,23 +120,23 @@ enum { PANEL = NR };
 #define TAP_ROW(r) acc_##r##_0 = fma(LOAD_VECTOR(pixel + (r)*STRIDE_W * PANEL), weight, acc_##r##_0);
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-convolution_depthwise(__global const float *input, long input_offset, int input_pitch_n, int input_pitch_h,
-                      int input_pitch_w, __global const float *weights, long weights_offset, __global const float *taps,
-                      long taps_offset, __global float *output, long output_offset, int output_pitch_n,
-                      int output_pitch_h, int output_pitch_w, int output_h, int output_w, int channels, int inputs,
-                      int first_kernel_h, int first_kernel_w, int first_stride_h, int first_stride_w, int first_h,
-                      int first_w, int stride_h, int pad_h, int pad_w, int row_block, __local float *ring,
-                      int ring_width FIRST_BIAS_ARGUMENTS BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
+convolution_depthwise(__global const ELEMENT *input, long input_offset, int input_pitch_n, int input_pitch_h,
+                      int input_pitch_w, __global const TILE_WEIGHT *weights, long weights_offset,
+                      __global const float *taps, long taps_offset, __global ELEMENT *output, long output_offset,
+                      int output_pitch_n, int output_pitch_h, int output_pitch_w, int output_h, int output_w,
+                      int channels, int inputs, int first_kernel_h, int first_kernel_w, int first_stride_h,
+                      int first_stride_w, int first_h, int first_w, int stride_h, int pad_h, int pad_w, int row_block,
+                      __local float *ring, int ring_width FIRST_BIAS_ARGUMENTS BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
     const int panel = get_global_id(0), n = get_global_id(2);
     const int first_y = (int)get_global_id(1) * row_block, end_y = min(first_y + row_block, output_h);
     const int first_c = panel * PANEL, weight_pitch = (int)get_global_size(0) * PANEL;
     const int ring_pitch = ring_width * PANEL;
-    const int steps = first_kernel_h * first_kernel_w * inputs;
-    __global const float *image = input + input_offset + (long)n * input_pitch_n;
+    const int steps = first_kernel_h * first_kernel_w * ((inputs + K_STEP - 1) / K_STEP);
+    __global const ELEMENT *image = input + input_offset + (long)n * input_pitch_n;
 #ifdef FIRST_BIAS
     __global const float *bias_panel = first_bias + first_bias_offset + first_c;
 #else
-    __global const float *bias_panel = weights;
+    __global const float *bias_panel = taps;
 #endif
 
     for (int slot = 0; slot < KERNEL_H; ++slot) {
@@ -151,7 +157,7 @@ convolution_depthwise(__global const float *input, long input_offset, int input_
                           weights + weights_offset + (long)panel * steps * PANEL, bias_panel, line, first_w, inputs,
                           first_kernel_h, first_kernel_w, first_stride_w);
         }
-        __global float *out_row = output + output_offset + (long)n * output_pitch_n + (long)y * output_pitch_h;
+        __global ELEMENT *out_row = output + output_offset + (long)n * output_pitch_n + (long)y * output_pitch_h;
         for (int tile = 0; tile * MR < output_w; ++tile) {
             const int x = min(tile * MR, output_w - MR);
             for (int c = first_c; c < min(first_c + PANEL, channels); c += VECTOR) {

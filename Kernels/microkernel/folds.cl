@@ -1,14 +1,16 @@
-// The sum and the largest of a vector's lanes, combined in pairs.
+// sum_of_lanes(v) and largest_of_lanes(v) of a FLOATV, combined in pairs.
 #include "microkernel/lanes.cl"
 
 #define FOLD_SUM(a, b) ((a) + (b))
 #define FOLD_LARGEST(a, b) max(a, b)
 #define DEFINE_FOLDS(NAME, COMBINE)                                                                                    \
-    __attribute__((overloadable)) float NAME(float4 v) {                                                               \
+    float NAME##4(float4 v) {                                                                                          \
         const float2 w = COMBINE(v.lo, v.hi);                                                                          \
         return COMBINE(w.x, w.y);                                                                                      \
     }                                                                                                                  \
-    __attribute__((overloadable)) float NAME(float8 v) { return NAME(COMBINE(v.lo, v.hi)); }                           \
-    __attribute__((overloadable)) float NAME(float16 v) { return NAME(COMBINE(v.lo, v.hi)); }
-DEFINE_FOLDS(sum_of_lanes, FOLD_SUM)
-DEFINE_FOLDS(largest_of_lanes, FOLD_LARGEST)
+    float NAME##8(float8 v) { return NAME##4(COMBINE(v.lo, v.hi)); }                                                   \
+    float NAME##16(float16 v) { return NAME##8(COMBINE(v.lo, v.hi)); }
+DEFINE_FOLDS(fold_sum_, FOLD_SUM)
+DEFINE_FOLDS(fold_largest_, FOLD_LARGEST)
+#define sum_of_lanes(v) CONCATENATE(fold_sum_, VECTOR)(v)
+#define largest_of_lanes(v) CONCATENATE(fold_largest_, VECTOR)(v)

@@ -19,25 +19,15 @@ extension ConvLowering {
         let width = context.device.vectorWidth
         let (input, output) = (problem.input, problem.output)
         let (lines, outputExtents) = (direct.lines, direct.outputExtents)
-        let usesPairs = problem.usesPairs(context.device)
         let panels = ceilingDivision(problem.groupOutputs, tile.columns)
         let items = problem.conv.group * panels
-        let steps =
-            problem.taps / direct.mergedColumns
-            * (usesPairs ? ceilingDivision(direct.groupInputs, 2) : direct.groupInputs)
-        let packedElements = items * steps * tile.columns
-        var pack = packLaunch(
+        let (pack, steps) = packWeights(
             problem,
-            usesPairs ? [:] : problem.storage.defines(context.device),
-            elementBytes: 4,
             panelWidth: tile.columns,
-            items: items
+            mergedColumns: direct.mergedColumns,
+            context.device
         )
-        if usesPairs {
-            pack.kernel = "convolution_pack_pairs"
-            pack.arguments.append(.int(direct.mergedColumns))
-            pack.globalSize[0] = steps
-        }
+        let packedElements = items * steps * tile.columns
         let panelAxis = panelAxis ?? problem.cacheAxis(tile, lines: lines, packedBytes: packedElements * 4)
         let isPadded = problem.conv.group == 1 && output.isPadded(to: width)
         let epilogue = try EpilogueSource(call, bias: problem.bias, isPadded: isPadded)
@@ -79,6 +69,33 @@ extension ConvLowering {
             scratchBytes: [packedElements * 4],
             inPlaceInputs: epilogue.inPlaceInputs
         )
+    }
+
+    /// The weights as the register tiles take them, in scratch buffer 0: floats, or pairs of bfloat16 where the device
+    /// multiplies those.
+    ///
+    /// - Parameter mergedColumns: the kernel columns that count as inputs.
+    /// - Returns: the call, and the steps of the K loop, each of `panelWidth` packed elements of 4 bytes a panel.
+    static func packWeights(
+        _ problem: ConvolutionProblem,
+        panelWidth: Int,
+        mergedColumns: Int,
+        _ device: DeviceInfo
+    ) -> (launch: KernelLaunch, steps: Int) {
+        let usesPairs = problem.usesPairs(device)
+        var launch = packLaunch(
+            problem,
+            usesPairs ? [:] : problem.storage.defines(device),
+            elementBytes: 4,
+            panelWidth: panelWidth,
+            items: problem.conv.group * ceilingDivision(problem.groupOutputs, panelWidth)
+        )
+        guard usesPairs else { return (launch, problem.taps * problem.groupInputs) }
+        let steps = problem.taps / mergedColumns * ceilingDivision(mergedColumns * problem.groupInputs, 2)
+        launch.kernel = "convolution_pack_pairs"
+        launch.arguments.append(.int(mergedColumns))
+        launch.globalSize[0] = steps
+        return (launch, steps)
     }
 }
 

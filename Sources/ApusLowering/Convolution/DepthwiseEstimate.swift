@@ -30,6 +30,8 @@ struct DepthwiseEstimate {
     private let window: WindowGeometry
     private let channels: Int
     private let formulaOperations: Int
+    /// Inputs that one multiply-add of a vector takes in the first convolution.
+    private let pairing: Double
     private let device: DeviceInfo
 
     /// What the compute units wait for each other at the end, in work-items.
@@ -43,7 +45,8 @@ struct DepthwiseEstimate {
         first = problem.first
         window = problem.depthwise.geometry
         channels = problem.first.groupOutputs
-        formulaOperations = problem.operation.formula?.operationCount ?? 0
+        formulaOperations = problem.formula?.operationCount ?? 0
+        pairing = problem.first.usesPairs(device) ? 2 : 1
         self.device = device
     }
 
@@ -84,7 +87,7 @@ struct DepthwiseEstimate {
     /// One row of the first result, for one panel.
     private func firstRowCost(_ tile: WorkItemTile) -> Double {
         let vectors = tile.columns / device.vectorWidth
-        let products = Double(first.taps * first.groupInputs) * tile.stepCost
+        let products = Double(first.taps * first.groupInputs) * tile.stepCost / pairing
         let results = Double(tile.rows * vectors * (2 + formulaOperations))
         return Double(ceilingDivision(window.input[1], tile.rows)) * (products + results + 20)
     }
@@ -111,12 +114,14 @@ struct DepthwiseEstimate {
         let items = window.input[0] * ceilingDivision(window.input[1], tile.rows) * panels
         let vectors = Double(ceilingDivision(channels, device.vectorWidth))
         let item =
-            Double(first.taps * first.groupInputs) * tile.stepCost
+            Double(first.taps * first.groupInputs) * tile.stepCost / pairing
             + Double(tile.rows * tile.columns / device.vectorWidth * (2 + formulaOperations)) + 50
         let taps = Double(window.kernel[0] * window.kernel[1])
         let pixels = Double(window.output[0] * window.output[1])
         let depthwise = vectors * pixels * (taps * 1.5 + 4) / Double(device.computeUnits)
-        let moved = 8 * vectors * Double(device.vectorWidth * window.input[0] * window.input[1])
+        let moved =
+            Double(2 * first.storage.elementBytes) * vectors
+            * Double(device.vectorWidth * window.input[0] * window.input[1])
         let moving = moved / Self.cacheBytes / Double(device.computeUnits)
         let products = (Double(ceilingDivision(items, device.computeUnits)) + Self.tail) * item
         return products + depthwise + moving + 2 * Self.launch
