@@ -8,7 +8,7 @@
 //          zero point of the input.
 // weights  packed by integer_pack: [matrix][group][panel][kd][kh][kw][ceil(group_inputs / 4)][NR] quads, offset a
 //          multiple of 16; output (n, d) takes matrix n * matrix_n + d * matrix_d, of a convolution always 0.
-// parameters   from integer_parameters: [matrix][group][panel][3][NR].
+// parameters   from integer_parameters: [matrix][group][panel][4][NR].
 // output   addressed like the input; offset of interior pixel 0.
 // group_inputs, group_outputs   channels of one group. output_d, _h, _w: output extents; output_w >= MR.
 // A row of kernel columns that are adjacent in memory may be passed as kernel_w = 1, group_inputs = kernel_w * channels
@@ -31,7 +31,7 @@ integer_convolution(__global const uchar *input, long input_offset, int input_pi
                     int output_h, int output_w, int group_inputs, int group_outputs, int kernel_d, int kernel_h,
                     int kernel_w, int stride_d, int stride_h, int stride_w, int dilation_d, int dilation_h,
                     int dilation_w, int matrix_n, int matrix_d,
-                    int panel_axis REQUANTIZE_ARGUMENTS EPILOGUE_ARGUMENTS) {
+                    int panel_axis GIVEN_OPERANDS REQUANTIZE_ARGUMENTS EPILOGUE_ARGUMENTS) {
     const int item = get_global_id(panel_axis);
     const int line = get_global_id(3 - panel_axis);
     const int tile = get_global_id(0);
@@ -50,8 +50,9 @@ integer_convolution(__global const uchar *input, long input_offset, int input_pi
         weights + weights_offset + packed_item * ((long)kernel_d * kernel_h * kernel_w * quads * NR);
     TILE_ROWS((long)stride_w * input_pitch_w)
     const long jump_w = (long)dilation_w * input_pitch_w;
+    GIVEN_READ
 
-    INTEGER_START(parameters + parameters_offset + packed_item * (3 * NR))
+    INTEGER_START(parameters + parameters_offset + packed_item * (4 * NR))
     for (int kd = 0; kd < kernel_d; ++kd) {
         for (int kh = 0; kh < kernel_h; ++kh) {
             __global const uchar *line_a =

@@ -7,7 +7,7 @@
 //          zero point of the input. INPUT: char or uchar.
 // weights  packed by integer_depthwise_pack: [kd][kh][kw][roundup(channels, VECTOR)], offset a multiple of 16. Products
 //          are summed as floats, which hold every sum of up to 256 products of 9 bits exactly.
-// parameters   from integer_depthwise_pack: [vector][3][VECTOR].
+// parameters   from integer_depthwise_pack: [vector][4][VECTOR].
 // output   addressed like the input; offset of interior pixel 0.
 // channels   number of channels; roundup(channels, VECTOR) must be readable in the input, of any value. output_w >= MR.
 //
@@ -27,6 +27,7 @@
 #ifndef INPUT
 #define INPUT uchar
 #endif
+#define BYTE_VALUE(byte) ((int)(INPUT)(byte))
 #include "microkernel/integer.cl"
 #include "depthwise/item.cl"
 
@@ -42,8 +43,9 @@ integer_depthwise(__global const INPUT *input, long input_offset, int input_pitc
                   int output_pitch_n, int output_pitch_d, int output_pitch_h, int output_pitch_w, int output_d,
                   int output_h, int output_w, int channels, int kernel_d, int kernel_h, int kernel_w, int stride_d,
                   int stride_h, int stride_w, int dilation_d, int dilation_h, int dilation_w,
-                  int row_block REQUANTIZE_ARGUMENTS EPILOGUE_ARGUMENTS) {
+                  int row_block GIVEN_OPERANDS REQUANTIZE_ARGUMENTS EPILOGUE_ARGUMENTS) {
     DEPTHWISE_ITEM(INPUT, OUTPUT, c)
+    GIVEN_READ
 
     for (int y = first_y; y < end_y; ++y) {
         __global const INPUT *row = origin + (long)(y * stride_h) * input_pitch_h;
@@ -62,7 +64,7 @@ integer_depthwise(__global const INPUT *input, long input_offset, int input_pitc
                 }
             }
         }
-        INTEGER_START(parameters + parameters_offset + c * 3)
+        INTEGER_START(parameters + parameters_offset + c * 4)
         ROWS(ADD_PRODUCTS)
         INTEGER_STORE(out_plane + (long)y * output_pitch_h, output_pitch_w, repeated, MR, channels - c, n, d, y, x, c)
     }

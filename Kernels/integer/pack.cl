@@ -6,15 +6,10 @@
 // input), zero padded. W_UNSIGNED: the weights are unsigned, 128 is subtracted. The matrices of a batch are groups.
 // Global size: (taps / merged * quads, groups * panels); any local size.
 //
-// integer_sums: [group][panel][panel_width] ints, the sums of the packed bytes of an output over `rows` quads.
-// Global size: (groups * panels * panel_width); any local size.
-//
-// integer_parameters: [group][panel][3][panel_width] ints: the bias less what the zero points x_zero and w_zero
-// contribute to every sum, the multiplier's bits, and w_zero. `products` is the number of products of a sum. Both zero
-// points are those of moved values: of unsigned inputs, of signed weights; w_zero less what packing subtracts, -w_move.
-// X_ZERO_GIVEN: x_zero flips the bits of x_zero_value (128 if signed). Lanes beyond group_outputs are 0. Operands of
-// outputs (integer/operands.cl) are numbered group * group_channels + output.
-// Global size: (groups * panels * panel_width); any local size.
+// integer_parameters: [group][panel][4][panel_width] ints, see integer/operands.cl, of sums of `products` products
+// packed in `rows` quads. Both zero points are those of moved values: of unsigned inputs, of signed weights (w_move is
+// what packing adds to them). Lanes beyond group_outputs are 0. Operands of outputs are numbered group * group_channels
+// + output. Global size: (groups * panels * panel_width); any local size.
 #include "integer/operands.cl"
 
 __kernel void integer_pack(__global const uchar *weights, long weights_offset, __global uchar *packed,
@@ -45,36 +40,28 @@ __kernel void integer_pack(__global const uchar *weights, long weights_offset, _
     }
 }
 
-__kernel void integer_sums(__global const int *packed, long packed_offset, __global int *sums, long sums_offset,
-                           int panel_width, int rows) {
-    const int lane = (int)get_global_id(0) % panel_width, item = (int)get_global_id(0) / panel_width;
-    __global const int *from = packed + packed_offset + (long)item * rows * panel_width + lane;
-    int sum = 0;
-    for (int row = 0; row < rows; ++row) {
-        const int quad = from[(long)row * panel_width];
-        sum += ((quad << 24) >> 24) + ((quad << 16) >> 24) + ((quad << 8) >> 24) + (quad >> 24);
-    }
-    sums[sums_offset + get_global_id(0)] = sum;
-}
-
-__kernel void integer_parameters(__global const int *sums, long sums_offset, __global int *parameters,
+__kernel void integer_parameters(__global const int *packed, long packed_offset, __global int *parameters,
                                  long parameters_offset, int group_outputs, int group_channels, int panel_width,
-                                 int products, int x_zero, int w_move OUTPUT_OPERANDS) {
+                                 int rows, int products, int x_zero, int w_move OUTPUT_OPERANDS) {
     const int lane = (int)get_global_id(0) % panel_width, item = (int)get_global_id(0) / panel_width;
     const int panels = (group_outputs + panel_width - 1) / panel_width;
     const int group = item / panels, output = (item - group * panels) * panel_width + lane;
     const int channel = group * group_channels + output;
-    __global int *to = parameters + parameters_offset + (long)item * 3 * panel_width + lane;
-    int start = 0, factor = 0, zero = 0;
+    int start = 0, factor = 0, zero = 0, share = 0;
     if (output < group_outputs) {
-#ifdef X_ZERO_GIVEN
-        x_zero = (uchar)(x_zero_value[x_zero_offset] ^ x_zero);
-#endif
         zero = OUTPUT_W_ZERO(channel) + w_move;
-        start = OUTPUT_BIAS(channel) + products * x_zero * zero - x_zero * sums[sums_offset + get_global_id(0)];
+        start = OUTPUT_BIAS(channel);
         factor = OUTPUT_MULTIPLIER(channel);
+        share = -products * zero;
+        __global const int *from = packed + packed_offset + (long)item * rows * panel_width + lane;
+        for (int row = 0; row < rows; ++row) {
+            const int quad = from[(long)row * panel_width];
+            share += ((quad << 24) >> 24) + ((quad << 16) >> 24) + ((quad << 8) >> 24) + (quad >> 24);
+        }
     }
-    to[0] = start;
+    __global int *to = parameters + parameters_offset + (long)item * 4 * panel_width + lane;
+    to[0] = OUTPUT_START(start, x_zero, share);
     to[panel_width] = factor;
     to[2 * panel_width] = zero;
+    to[3 * panel_width] = share;
 }

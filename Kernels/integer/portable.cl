@@ -4,10 +4,9 @@
 //
 // input    element (n, d, y, x, c) at input_offset + n * input_pitch_n + d * input_pitch_d + y * input_pitch_h +
 //          x * input_pitch_w + c; the offset is that of pixel (0, 0, 0). Pixels outside input_d x input_h x input_w
-//          count as x_zero, of moved bytes, and are not read. X_ZERO_GIVEN: the byte x_zero_value in memory, its bits
-//          flipped by x_zero.
+//          count as the zero point, of moved bytes x_zero unless it arrives during the run, and are not read.
 // weights  packed by integer_pack with panel width TILE_N: [matrix][group][panel][kd][kh][kw][ceil(group_inputs / 4)]
-//          [TILE_N] quads. parameters   from integer_parameters: [matrix][group][panel][3][TILE_N].
+//          [TILE_N] quads. parameters   from integer_parameters: [matrix][group][panel][4][TILE_N].
 // output   addressed like the input.
 // group_inputs, group_outputs   channels of one group. pixels = batch * output_d * output_h * output_w of one image of
 // a
@@ -61,21 +60,14 @@
 #define ROW_SUM_TAKEN(T, LOAD, i, column)
 #endif
 
-__kernel __attribute__((reqd_work_group_size(GROUP_N, GROUP_M, 1))) void
-integer_portable(__global const uchar *input, long input_offset, int input_pitch_n, int input_pitch_d,
-                 int input_pitch_h, int input_pitch_w, int input_d, int input_h, int input_w,
-                 __global const int *weights, long weights_offset, __global const int *parameters,
-                 long parameters_offset, __global OUTPUT *output, long output_offset, int output_pitch_n,
-                 int output_pitch_d, int output_pitch_h, int output_pitch_w, int output_d, int output_h, int output_w,
-                 int pixels, int batch_inner, int group_inputs, int group_outputs, int kernel_d, int kernel_h,
-                 int kernel_w, int stride_d, int stride_h, int stride_w, int dilation_d, int dilation_h, int dilation_w,
-                 int matrix_n, int matrix_d, int pad_d, int pad_h, int pad_w, int x_zero
-#ifdef X_ZERO_GIVEN
-                 ,
-                 __global const uchar *x_zero_value,
-                 long x_zero_offset
-#endif
-                     EPILOGUE_ARGUMENTS) {
+__kernel __attribute__((reqd_work_group_size(GROUP_N, GROUP_M, 1))) void integer_portable(
+    __global const uchar *input, long input_offset, int input_pitch_n, int input_pitch_d, int input_pitch_h,
+    int input_pitch_w, int input_d, int input_h, int input_w, __global const int *weights, long weights_offset,
+    __global const int *parameters, long parameters_offset, __global OUTPUT *output, long output_offset,
+    int output_pitch_n, int output_pitch_d, int output_pitch_h, int output_pitch_w, int output_d, int output_h,
+    int output_w, int pixels, int batch_inner, int group_inputs, int group_outputs, int kernel_d, int kernel_h,
+    int kernel_w, int stride_d, int stride_h, int stride_w, int dilation_d, int dilation_h, int dilation_w,
+    int matrix_n, int matrix_d, int pad_d, int pad_h, int pad_w, int x_zero GIVEN_OPERANDS EPILOGUE_ARGUMENTS) {
     GROUP_DECLARE
     __local int row_n[TILE_M], row_d[TILE_M], row_y[TILE_M], row_x[TILE_M];
     const int panels = (group_outputs + TILE_N - 1) / TILE_N;
@@ -86,9 +78,10 @@ integer_portable(__global const uchar *input, long input_offset, int input_pitch
     const long packed_item = (long)(image_n * matrix_n + image_d * matrix_d) * get_num_groups(0) + item;
     __global const uchar *a = input + input_offset + group * group_inputs;
     __global const int *b = weights + weights_offset + packed_item * depth * TILE_N;
-    __global const int *p_panel = parameters + parameters_offset + packed_item * 3 * TILE_N;
+    __global const int *p_panel = parameters + parameters_offset + packed_item * 4 * TILE_N;
+    GIVEN_READ
 #ifdef X_ZERO_GIVEN
-    const int zero = (uchar)(x_zero_value[x_zero_offset] ^ x_zero);
+    const int zero = given_zero;
 #else
     const int zero = x_zero;
 #endif
@@ -117,11 +110,11 @@ integer_portable(__global const uchar *input, long input_offset, int input_pitch
                 __global const float *factors = (__global const float *)(p_panel + TILE_N + column);
                 if (column + VECTOR <= GROUP_VALID(valid)) {
                     __global OUTPUT *p = out + column;
-                    INTV sums = acc[i][j] + LOAD_VECTOR(p_panel + column);
+                    INTV sums = acc[i][j] + STARTS(LOAD_VECTOR, p_panel + column, TILE_N);
                     ROW_SUM_TAKEN(INTV, LOAD_VECTOR, i, column)
                     RESULT_VECTOR(factors, n, d, y, x, first_c + column)
                 } else if (column < valid) {
-                    INTV sums = acc[i][j] + LOAD_VECTOR(p_panel + column);
+                    INTV sums = acc[i][j] + STARTS(LOAD_VECTOR, p_panel + column, TILE_N);
                     ROW_SUM_TAKEN(INTV, LOAD_VECTOR, i, column)
                     int lanes[VECTOR];
                     STORE_VECTOR(sums, lanes);

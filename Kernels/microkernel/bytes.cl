@@ -3,6 +3,10 @@
 // Activations are bytes, read in quads along the axis that is summed; signed ones (X_SIGNED) are moved by 128, so that
 // products are of unsigned by signed bytes. QUAD(p) is the quad at p.
 //
+// What of the input arrives during the run ends a parameter list as GIVEN_OPERANDS, which GIVEN_READ reads:
+// X_ZERO_GIVEN its zero point, which STARTS(LOAD, p, width) takes from the parameters of outputs at p
+// (integer/operands.cl), rows of `width`; SCALE_GIVEN its scale, by which multipliers are multiplied.
+//
 // RESULT_VECTOR(factors, n, d, y, x, c) makes results of the int32 vector `sums` and stores them to p, RESULT_LANE
 // those of the int `sum`: float(sum) * multiplier, the multipliers being at `factors`, then the epilogue for output
 // element (n, d, y, x, c), stored as OUTPUT (char, uchar or float) to whose range the epilogue has clamped. SUMS_ONLY
@@ -37,6 +41,30 @@ int integer_tail(__global const uchar *p, int n) {
     return MOVED(quad);
 }
 
+#ifndef BYTE_VALUE
+#define BYTE_VALUE(byte) (MOVED((int)(byte)) & 255)
+#endif
+#ifdef X_ZERO_GIVEN
+#define X_ZERO_OPERAND , __global const uchar *x_zero_value, long x_zero_offset
+#define X_ZERO_READ const int given_zero = BYTE_VALUE(x_zero_value[x_zero_offset]);
+#define STARTS(LOAD, p, width) (LOAD(p) - given_zero * LOAD((p) + 3 * (width)))
+#else
+#define X_ZERO_OPERAND
+#define X_ZERO_READ
+#define STARTS(LOAD, p, width) LOAD(p)
+#endif
+#ifdef SCALE_GIVEN
+#define SCALE_OPERAND , __global const float *x_scale, long x_scale_offset
+#define SCALE_READ const float given_scale = x_scale[x_scale_offset];
+#define FACTOR(f) ((f)*given_scale)
+#else
+#define SCALE_OPERAND
+#define SCALE_READ
+#define FACTOR(f) (f)
+#endif
+#define GIVEN_OPERANDS X_ZERO_OPERAND SCALE_OPERAND
+#define GIVEN_READ X_ZERO_READ SCALE_READ
+
 #ifdef REQUANTIZE
 #define REQUANTIZE_ARGUMENTS , int requantize_zero
 #else
@@ -56,7 +84,7 @@ int integer_tail(__global const uchar *p, int n) {
 #define SATURATED_LANE(q) convert_uchar_sat(q)
 #endif
 #define RESULT_VECTOR(factors, n, d, y, x, c)                                                                          \
-    const FLOATV v = CONVERT_FLOATS(sums) * LOAD_VECTOR(factors);                                                      \
+    const FLOATV v = CONVERT_FLOATS(sums) * FACTOR(LOAD_VECTOR(factors));                                              \
     INTV q;                                                                                                            \
     __asm__("vcvtps2dq %1, %0" : "=v"(q) : "v"(v));                                                                    \
     q += requantize_zero;                                                                                              \
@@ -64,7 +92,7 @@ int integer_tail(__global const uchar *p, int n) {
     SATURATED(bytes, q)                                                                                                \
     STORE_VECTOR(bytes, p);
 #define RESULT_LANE(factors, n, d, y, x, c)                                                                            \
-    const float v = (float)sum * *(factors);                                                                           \
+    const float v = (float)sum * FACTOR(*(factors));                                                                   \
     *p = SATURATED_LANE((int)rint(v) + requantize_zero);
 #else
 #ifdef OUTPUT_FLOAT
@@ -75,11 +103,11 @@ int integer_tail(__global const uchar *p, int n) {
 #define STORE_RESULT_LANE(v, p) *(p) = (OUTPUT)(int)(v)
 #endif
 #define RESULT_VECTOR(factors, n, d, y, x, c)                                                                          \
-    FLOATV v = CONVERT_FLOATS(sums) * LOAD_VECTOR(factors);                                                            \
+    FLOATV v = CONVERT_FLOATS(sums) * FACTOR(LOAD_VECTOR(factors));                                                    \
     EPILOGUE_ALL(FLOATV, LOAD_VECTOR, v, n, d, y, x, c)                                                                \
     STORE_RESULT(v, p);
 #define RESULT_LANE(factors, n, d, y, x, c)                                                                            \
-    float v = (float)sum * *(factors);                                                                                 \
+    float v = (float)sum * FACTOR(*(factors));                                                                         \
     EPILOGUE_ALL(float, LOAD_LANE, v, n, d, y, x, c)                                                                   \
     STORE_RESULT_LANE(v, p);
 #endif

@@ -53,7 +53,7 @@
 #define ROW_SUM_TAKEN(r, j)
 #endif
 
-#define START_ONE(r, j) INTV s_##r##_##j = LOAD_VECTOR(tile_p + j * VECTOR);
+#define START_ONE(r, j) INTV s_##r##_##j = STARTS(LOAD_VECTOR, tile_p + j * VECTOR, NR);
 #define START_ROW(r)                                                                                                   \
     ROW_SUM_ZERO(r)                                                                                                    \
     COLUMNS_OF(START_ONE, r)

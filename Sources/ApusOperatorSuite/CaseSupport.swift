@@ -42,6 +42,25 @@ func bools(_ shape: [Int], _ elements: [Bool]) -> Tensor {
     }
 }
 
+/// The attributes of an operator with windows; what is `nil` is left out.
+func windowAttributes(
+    kernelShape: [Int64]? = nil,
+    strides: [Int64]? = nil,
+    pads: [Int64]? = nil,
+    dilations: [Int64]? = nil,
+    group: Int64? = nil,
+    autoPad: String? = nil
+) -> [String: AttributeValue] {
+    var attributes: [String: AttributeValue] = [:]
+    attributes["kernel_shape"] = kernelShape.map { .ints($0) }
+    attributes["strides"] = strides.map { .ints($0) }
+    attributes["pads"] = pads.map { .ints($0) }
+    attributes["dilations"] = dilations.map { .ints($0) }
+    attributes["group"] = group.map { .int($0) }
+    attributes["auto_pad"] = autoPad.map { .string([UInt8]($0.utf8)) }
+    return attributes
+}
+
 /// The relative error that results of a type may show.
 func tolerance(_ type: ElementType) -> Double {
     switch type {

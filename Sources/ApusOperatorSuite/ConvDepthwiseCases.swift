@@ -20,12 +20,10 @@ private func convDepthwise(
     epilogue: PointwiseExpression? = .relu6(.input(0)),
     type: ElementType = .float32
 ) -> OperatorCase {
-    var attributes: [String: AttributeValue] = ["group": .int(Int64(first[0]))]
+    var attributes = windowAttributes(strides: strides, pads: pads, group: Int64(first[0]))
     attributes["first_strides"] = firstStrides.map { .ints($0) }
     attributes["first_pads"] = firstPads.map { .ints($0) }
     attributes["first_formula"] = formula.map { .expression($0) }
-    attributes["strides"] = strides.map { .ints($0) }
-    attributes["pads"] = pads.map { .ints($0) }
     return OperatorCase(
         "ConvDepthwise",
         name,

@@ -18,12 +18,14 @@ private func pool(
     extra: [OperatorCase.Input] = [],
     epilogue: PointwiseExpression? = nil
 ) -> OperatorCase {
-    var attributes = flags.mapValues { AttributeValue.int($0) }
-    attributes["kernel_shape"] = kernel.map { .ints($0) }
-    attributes["strides"] = strides.map { .ints($0) }
-    attributes["pads"] = pads.map { .ints($0) }
-    attributes["dilations"] = dilations.map { .ints($0) }
-    attributes["auto_pad"] = autoPad.map { .string([UInt8]($0.utf8)) }
+    let window = windowAttributes(
+        kernelShape: kernel,
+        strides: strides,
+        pads: pads,
+        dilations: dilations,
+        autoPad: autoPad
+    )
+    let attributes = window.merging(flags.mapValues { .int($0) }) { $1 }
     return OperatorCase(
         operatorType,
         name,

@@ -26,13 +26,14 @@ private func conv(
     epilogue: PointwiseExpression? = nil,
     further: [String: AttributeValue] = [:]
 ) -> OperatorCase {
-    var attributes = further
-    attributes["kernel_shape"] = .ints(w.dropFirst(2).map { Int64($0) })
-    attributes["strides"] = strides.map { .ints($0) }
-    attributes["pads"] = pads.map { .ints($0) }
-    attributes["dilations"] = dilations.map { .ints($0) }
-    attributes["group"] = .int(group)
-    attributes["auto_pad"] = autoPad.map { .string([UInt8]($0.utf8)) }
+    let attributes = windowAttributes(
+        kernelShape: w.dropFirst(2).map { Int64($0) },
+        strides: strides,
+        pads: pads,
+        dilations: dilations,
+        group: group,
+        autoPad: autoPad
+    ).merging(further) { $1 }
     let channels = operatorType == "Conv" ? w[0] : w[1] * Int(group)
     var inputs: [OperatorCase.Input] = [.uniform(x, type), .uniform(w, type)]
     if bias { inputs.append(.uniform([channels], type)) } else if !extra.isEmpty { inputs.append(.omitted) }

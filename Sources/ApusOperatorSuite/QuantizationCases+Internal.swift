@@ -35,15 +35,11 @@ private func conv(
     extra: [OperatorCase.Input] = [],
     epilogue: Epilogue? = requantization(3, .int8)
 ) -> OperatorCase {
-    var attributes: [String: AttributeValue] = ["group": .int(group)]
-    attributes["strides"] = strides.map { .ints($0) }
-    attributes["pads"] = pads.map { .ints($0) }
-    attributes["dilations"] = dilations.map { .ints($0) }
     return OperatorCase(
         "QuantizedConv",
         name,
         domain: "apus",
-        attributes: attributes,
+        attributes: windowAttributes(strides: strides, pads: pads, dilations: dilations, group: group),
         inputs: [
             bytes(x, types.0), .constant(constantBytes(w, types.1)), multipliers(perChannel ? w[0] : 1, scale),
             bias ? .constant(constantBias(w[0])) : .omitted, integers(types.0, zeroPoint.map { [$0] }),
@@ -162,7 +158,27 @@ let quantizedConvCases: [OperatorCase] = [
         pads: [1, 1, 1, 1],
         epilogue: requantization(9, .uint8)
     ),
+    conv("3x3 at run time", [1, 5, 9, 7], [24, 5, 3, 3], pads: [1, 1, 1, 1], epilogue: nil).givenInput(117, 0.7),
+    conv(
+        "depthwise at run time",
+        [1, 24, 9, 9],
+        [24, 1, 3, 3],
+        types: (.int8, .int8),
+        scale: 0.001,
+        group: 24,
+        pads: [1, 1, 1, 1]
+    ).givenInput(-9, 0.5),
 ]
+
+extension OperatorCase {
+    /// The case with a zero point and a scale of the input that arrive during the run.
+    fileprivate func givenInput(_ zeroPoint: Double, _ scale: Float) -> OperatorCase {
+        var result = self
+        if case .random(let type, _) = inputs[0] { result.inputs[4] = .given(narrow(type.elementType, [zeroPoint])) }
+        result.inputs.append(.given(Tensor(vector: [scale])))
+        return result
+    }
+}
 
 private func matMul(
     _ name: String,
@@ -212,6 +228,9 @@ let quantizedMatMulCases: [OperatorCase] = [
     matMul("a matrix by a batch", [5, 33], [3, 33, 17], zeroPoint: 8, weightZeroPoint: [3], bias: false),
     matMul("a batch in float32", [2, 1, 5, 33], [1, 3, 33, 17], types: (.int8, .int8), bias: false, epilogue: nil),
     matMul("a row", [33], [33, 20], zeroPoint: 8),
+    matMul("zero point and scale at run time", [5, 37], [37, 20], bias: false, epilogue: nil).givenInput(77, 0.375),
+    matMul("a batch at run time", [2, 5, 37], [2, 37, 7], types: (.int8, .uint8), epilogue: nil).givenInput(-7, 1.3),
+    matMul("at run time to bytes", [19, 64], [64, 32]).givenInput(9, 0.75),
 ]
 
 let quantizedPoolCases: [OperatorCase] = [

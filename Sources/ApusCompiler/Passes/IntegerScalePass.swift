@@ -6,7 +6,8 @@ extension GraphPass {
     ///
     /// `MatMulInteger` or `ConvInteger`, the `Cast` to float32 and a `Mul` by one number or by one an output channel, as
     /// dynamic quantization writes them, become `apus.QuantizedMatMul` or `apus.QuantizedConv`: the same arithmetic in
-    /// one node, which takes what follows as its epilogue.
+    /// one node, which takes what follows as its epilogue. The scale is the product of that of the input and those of the
+    /// weights; where the latter are constant, the node multiplies them as well.
     package static let integerScale = GraphPass(
         name: "integer-scale",
         summary: "the scales behind MatMulInteger and ConvInteger join their kernel"
@@ -45,8 +46,10 @@ extension GraphPass {
                     let channel = channelAxis(product, type, types), serves(scaleType, type, axis: channel),
                     serves(product, types, channels: type.shape[channel])
                 else { continue }
-                var inputs: [ValueID?] = [product.inputs[0], product.inputs[1], scale, nil]
-                inputs += product.inputs.dropFirst(2)
+                let factors = factors(of: scale, type, axis: channel, editor, types)
+                var inputs: [ValueID?] = [product.inputs[0], product.inputs[1], factors?.weights ?? scale, nil]
+                for place in 2...3 { inputs.append(product.inputs.count > place ? product.inputs[place] : nil) }
+                inputs.append(factors?.input)
                 while let last = inputs.last, last == nil { inputs.removeLast() }
                 let scaled = Node(
                     name: product.name,
@@ -58,6 +61,27 @@ extension GraphPass {
                 )
                 return (scaled, [position, castPosition])
             }
+        }
+        return nil
+    }
+
+    /// The scale as a product of one number that arrives during the run and of constants.
+    private static func factors(
+        of scale: ValueID,
+        _ sums: TensorType,
+        axis: Int,
+        _ editor: GraphEditor,
+        _ types: KnownTypes
+    ) -> (input: ValueID, weights: ValueID)? {
+        guard let (_, node) = editor.producer(of: scale), node.displayType == "Mul", node.epilogue == nil,
+            node.inputs.count == 2, let a = node.inputs[0], let b = node.inputs[1]
+        else { return nil }
+        for (input, weights) in [(a, b), (b, a)] {
+            guard let inputType = types[input], inputType.elementCount == 1, inputType.elementType == .float32,
+                editor.graph.constantTensor(weights) != nil, let type = types[weights], type.elementType == .float32,
+                serves(type, sums, axis: axis)
+            else { continue }
+            return (input, weights)
         }
         return nil
     }

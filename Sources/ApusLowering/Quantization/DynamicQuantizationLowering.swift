@@ -3,7 +3,7 @@ import ApusGraph
 import ApusOperators
 import ApusTensor
 
-/// `DynamicQuantizeLinear`: `quantization/dynamic.cl` finds the parameters, a generated pointwise kernel quantizes.
+/// `DynamicQuantizeLinear`: `quantization/dynamic.cl` finds the extrema, then the parameters and the bytes.
 enum DynamicQuantizationLowering: OperatorLowering {
     static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
         LayoutRequests(inputs: [.any], outputs: call.outputs.indices.map { $0 == 0 ? .any : .canonical })
@@ -14,8 +14,11 @@ enum DynamicQuantizationLowering: OperatorLowering {
         let x = try call.input(0)
         let y = try call.output(0)
         let device = context.device
-        let shape = x.type.shape
-        let space = IterationSpace(shape: shape, order: x.layout.order, pitches: [x.layout.pitches]).padded(toRank: 4)
+        let space = IterationSpace(
+            shape: x.type.shape,
+            order: y.layout.order,
+            pitches: [x.layout.pitches, y.layout.pitches]
+        ).padded(toRank: 4)
         guard space.extents.count == 4 else {
             throw ModelError(.unsupported, "more than four axes that cannot be merged")
         }
@@ -24,7 +27,7 @@ enum DynamicQuantizationLowering: OperatorLowering {
             rows: space.rowCount,
             innerExtent: space.innerExtent,
             lanes: 16,
-            weight: 1,
+            weight: 2,
             device: device
         )
         let group = split.localSize?.first ?? 1
@@ -37,44 +40,39 @@ enum DynamicQuantizationLowering: OperatorLowering {
             }
             return operand.view
         }
-        var scale = parameter(1, .float32)
-        var zeroPoint = parameter(2, .uint8)
+        let scale = parameter(1, .float32)
+        let zeroPoint = parameter(2, .uint8)
+        let width = isGroup ? 4 : max(4, min(16, device.vectorWidth))
         let program = KernelProgram(
             file: "quantization/dynamic.cl",
-            defines: [
-                "GROUP": String(group), "VECTOR": isGroup ? "4" : String(max(4, min(16, device.vectorWidth))),
-            ]
+            defines: ["GROUP": String(group), "VECTOR": String(width)]
         )
-        work.launches.append(
-            KernelLaunch(
-                program: program,
-                kernel: "quantization_extrema",
-                arguments: [x.argument(), partial.argument(.write)]
-                    + (try intArguments(space.extents.dropFirst() + space.pitches[0])) + (try split.arguments()),
-                globalSize: split.globalSize,
-                localSize: split.localSize
+        let source = Array(space.extents.dropFirst()) + space.pitches[0]
+        let walks = [
+            (
+                "quantization_extrema", [x.argument(), partial.argument(.write)],
+                try intArguments(source)
+            ),
+            (
+                "quantization_bytes",
+                [
+                    x.argument(), partial.argument(.read), y.argument(.write), scale.argument(.write),
+                    zeroPoint.argument(.write),
+                ],
+                try intArguments(source + space.pitches[1] + [count])
+            ),
+        ]
+        for (kernel, tensors, sizes) in walks {
+            work.launches.append(
+                KernelLaunch(
+                    program: program,
+                    kernel: kernel,
+                    arguments: tensors + sizes + (try split.arguments()),
+                    globalSize: split.globalSize,
+                    localSize: split.localSize
+                )
             )
-        )
-        work.launches.append(
-            KernelLaunch(
-                program: program,
-                kernel: "quantization_parameters",
-                arguments: [partial.argument(.read), scale.argument(.write), zeroPoint.argument(.write)]
-                    + (try intArguments([count])),
-                globalSize: [group],
-                localSize: [group]
-            )
-        )
-        scale.pitches = shape.map { _ in 0 }
-        zeroPoint.pitches = scale.pitches
-        work.launches += try pointwiseLaunches(
-            DynamicQuantizeLinear.formula,
-            inputs: [x.view, scale, zeroPoint],
-            output: y.view,
-            shape: shape,
-            order: y.layout.order,
-            context
-        )
+        }
         return LoweredNode(launches: work.launches, scratchBytes: work.scratchBytes)
     }
 }

@@ -29,20 +29,13 @@ extension IntegerConvolutionLowering {
         let wanted = 16 * context.device.computeUnits
         let rowBlock = max(1, min(output.extents[1], vectors * tiles * planes * output.extents[1] / wanted))
         let weights = work.makeScratch([vectors * width * problem.taps])
-        let parameters = work.makeScratch([vectors * width * 3], .int32)
-        var packDefines = operands.packDefines
-        var given: [KernelArgument] = []
-        if operands.knownZeroPoint == nil, let zeroPoint = operands.zeroPoint {
-            packDefines["X_ZERO_GIVEN"] = "1"
-            given = [zeroPoint.argument()]
-        }
-        let zero = operands.knownZeroPoint ?? (operands.isInputSigned ? 1 : 0)
+        let parameters = work.makeScratch([vectors * width * 4], .int32)
         work.launches.append(
             KernelLaunch(
-                program: KernelProgram(file: "integer/depthwise_pack.cl", defines: packDefines),
+                program: KernelProgram(file: "integer/depthwise_pack.cl", defines: operands.packDefines),
                 kernel: "integer_depthwise_pack",
                 arguments: [operands.weights.argument(), weights.argument(.write), parameters.argument(.write)]
-                    + (try intArguments([channels, problem.taps, width, zero])) + given
+                    + (try intArguments([channels, problem.taps, width, operands.knownZeroPoint ?? 0]))
                     + operands.packArguments,
                 globalSize: [vectors * width],
                 localSize: nil
@@ -53,6 +46,7 @@ extension IntegerConvolutionLowering {
         defines.merge(
             try IntegerOperands.outputDefines(windows.output.elementType, isScaled: operands.multiplier != nil)
         ) { $1 }
+        defines.merge(operands.given.defines) { $1 }
         defines.merge(epilogue.defines) { $1 }
         if kernel[1] <= 7, kernel[2] <= 7 {
             defines["KERNEL_H"] = String(kernel[1])
@@ -67,7 +61,7 @@ extension IntegerConvolutionLowering {
                 kernel: "integer_depthwise",
                 arguments: [windows.firstPixel.argument(.read)] + (try intArguments(windows.input.pitches))
                     + [weights.argument(.read), parameters.argument(.read), windows.output.argument(.write)]
-                    + (try intArguments(sizes + [rowBlock])) + epilogue.arguments,
+                    + (try intArguments(sizes + [rowBlock])) + operands.given.arguments + epilogue.arguments,
                 globalSize: [vectors, tiles, planes * ceilingDivision(output.extents[1], rowBlock)],
                 localSize: [1, 1, 1]
             )

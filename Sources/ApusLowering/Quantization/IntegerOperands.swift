@@ -12,6 +12,8 @@ struct IntegerOperands {
     let bias: Operand?
     let zeroPoint: Operand?
     let weightZeroPoint: Operand?
+    /// What multipliers are multiplied by, where it arrives during the run.
+    let scale: Operand?
 
     init(_ call: OperatorCall) throws(ModelError) {
         func optional(_ index: Int?) -> Operand? {
@@ -22,15 +24,15 @@ struct IntegerOperands {
         case is QuantizedConv, is QuantizedMatMul:
             weights = try call.input(1)
             (multiplier, bias) = (optional(2), optional(3))
-            (zeroPoint, weightZeroPoint) = (optional(4), optional(5))
+            (zeroPoint, weightZeroPoint, scale) = (optional(4), optional(5), optional(6))
         case is QLinearConv, is QLinearMatMul:
             weights = try call.input(3)
             (multiplier, bias) = (nil, optional(8))
-            (zeroPoint, weightZeroPoint) = (optional(2), optional(5))
+            (zeroPoint, weightZeroPoint, scale) = (optional(2), optional(5), nil)
         default:
             weights = try call.input(1)
             (multiplier, bias) = (nil, nil)
-            (zeroPoint, weightZeroPoint) = (optional(2), optional(3))
+            (zeroPoint, weightZeroPoint, scale) = (optional(2), optional(3), nil)
         }
     }
 
@@ -43,10 +45,21 @@ struct IntegerOperands {
         return zeroPoint.value.flatMap { try? $0.integers().first }
     }
 
-    /// The zero point of inputs moved to unsigned bytes; where it arrives at run time, what flips its bits, and itself.
-    var movedZeroPoint: (value: Int, given: Operand?) {
-        if let known = knownZeroPoint { return (isInputSigned ? known + 128 : known, nil) }
-        return (isInputSigned ? 128 : 0, zeroPoint)
+    /// The zero point of inputs moved to unsigned bytes; 0 where it is not known.
+    var movedZeroPoint: Int { knownZeroPoint.map { isInputSigned ? $0 + 128 : $0 } ?? 0 }
+
+    /// The defines and arguments of `GIVEN_OPERANDS` in `microkernel/bytes.cl`: what arrives during the run.
+    var given: (defines: [String: String], arguments: [KernelArgument]) {
+        var result: (defines: [String: String], arguments: [KernelArgument]) = ([:], [])
+        if knownZeroPoint == nil, let zeroPoint {
+            result.defines["X_ZERO_GIVEN"] = "1"
+            result.arguments.append(zeroPoint.argument())
+        }
+        if let scale {
+            result.defines["SCALE_GIVEN"] = "1"
+            result.arguments.append(scale.argument())
+        }
+        return result
     }
 
     /// What packing adds to the weights, and so to their zero points.
@@ -66,6 +79,7 @@ struct IntegerOperands {
         if bias != nil { defines["HAS_BIAS"] = "1" }
         if multiplier != nil { defines["HAS_MULTIPLIER"] = "1" }
         if weightZeroPoint != nil { defines["HAS_W_ZERO"] = "1" }
+        if knownZeroPoint == nil { defines["X_ZERO_GIVEN"] = "1" }
         return defines
     }
 
@@ -86,7 +100,7 @@ struct IntegerOperands {
         _ call: OperatorCall,
         _ context: LoweringContext
     ) -> (defines: [String: String], arguments: [KernelArgument])? {
-        guard IntegerProblem.usesVNNI(context), let output = call.outputs.first ?? nil,
+        guard IntegerProblem.usesVNNI(context), scale == nil, let output = call.outputs.first ?? nil,
             let zeroPoint = call.epilogue?.expression.requantizationZeroPoint(output.type.elementType),
             let factors = multiplier?.value.flatMap({ try? $0.floats() }), factors.allSatisfy({ abs($0) < 0.5 })
         else { return nil }

@@ -48,22 +48,19 @@ struct IntegerProblem {
         let items = matrices * groups * ceilingDivision(groupOutputs, panelWidth)
         let lanes = items * panelWidth
         let weights = work.makeScratch([lanes * rows * 4], .int8)
-        let sums = work.makeScratch([lanes], .int32)
-        let parameters = work.makeScratch([3 * lanes], .int32)
+        let parameters = work.makeScratch([4 * lanes], .int32)
         func quads(_ access: KernelArgument.Access) -> KernelArgument {
             .tensor(weights.reference, offset: 0, elementBytes: 4, access: access)
         }
-        let moves = operands.areWeightsSigned ? [:] : ["W_UNSIGNED": "1"]
         func launch(
             _ kernel: String,
             _ defines: [String: String],
             _ arguments: [KernelArgument],
             _ globalSize: [Int]
         ) {
-            let program = KernelProgram(file: "integer/pack.cl", defines: defines)
             work.launches.append(
                 KernelLaunch(
-                    program: program,
+                    program: KernelProgram(file: "integer/pack.cl", defines: defines),
                     kernel: kernel,
                     arguments: arguments,
                     globalSize: globalSize,
@@ -73,29 +70,19 @@ struct IntegerProblem {
         }
         launch(
             "integer_pack",
-            moves,
+            operands.areWeightsSigned ? [:] : ["W_UNSIGNED": "1"],
             [operands.weights.argument(), weights.argument(.write)]
                 + (try intArguments([groupInputs, groupOutputs] + pitches + [merged, panelWidth])),
             [rows, items]
         )
-        launch(
-            "integer_sums",
-            moves,
-            [quads(.read), sums.argument(.write)] + (try intArguments([panelWidth, rows])),
-            [lanes]
-        )
-        let zeroPoint = operands.movedZeroPoint
-        var defines = operands.packDefines
-        if zeroPoint.given != nil { defines["X_ZERO_GIVEN"] = "1" }
         let sizes = [
-            groupOutputs, matrices > 1 ? 0 : groupOutputs, panelWidth, taps * groupInputs, zeroPoint.value,
-            operands.weightMove,
+            groupOutputs, matrices > 1 ? 0 : groupOutputs, panelWidth, rows, taps * groupInputs,
+            operands.movedZeroPoint, operands.weightMove,
         ]
         launch(
             "integer_parameters",
-            defines,
-            [sums.argument(.read), parameters.argument(.write)] + (try intArguments(sizes))
-                + [zeroPoint.given?.argument()].compactMap { $0 } + operands.packArguments,
+            operands.packDefines,
+            [quads(.read), parameters.argument(.write)] + (try intArguments(sizes)) + operands.packArguments,
             [lanes]
         )
         return Packed(arguments: [quads(.read), parameters.argument(.read)], weightBytes: lanes * rows * 4)
@@ -106,6 +93,7 @@ struct IntegerProblem {
         var defines = try IntegerOperands.outputDefines(output, isScaled: operands.multiplier != nil)
         if operands.isInputSigned { defines["X_SIGNED"] = "1" }
         if operands.hasWeightZeros { defines["W_ZERO"] = "1" }
+        defines.merge(operands.given.defines) { $1 }
         return defines
     }
 }

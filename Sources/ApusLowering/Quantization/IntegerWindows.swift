@@ -59,7 +59,7 @@ struct IntegerWindows {
             kernel: "integer_convolution",
             arguments: [firstPixel.argument(.read)] + (try intArguments(input.pitches)) + packed.arguments
                 + [output.argument(.write)] + (try intArguments(output.pitches + outputExtents + sizes))
-                + epilogue.arguments,
+                + problem.operands.given.arguments + epilogue.arguments,
             globalSize: globalSize,
             localSize: [1, 1, 1]
         )
@@ -78,11 +78,9 @@ struct IntegerWindows {
         var defines = tile.defines
         defines.merge(try problem.defines(output.elementType)) { $1 }
         defines.merge(epilogue.defines) { $1 }
-        let zeroPoint = problem.operands.movedZeroPoint
-        if zeroPoint.given != nil { defines["X_ZERO_GIVEN"] = "1" }
         let sizes =
             [pixels, isBatch ? inputExtents[0] : 1, problem.groupInputs, problem.groupOutputs] + kernel + strides
-            + dilations + matrixSteps + pads + [zeroPoint.value]
+            + dilations + matrixSteps + pads + [problem.operands.movedZeroPoint]
         let extents = isBatch ? [1, 1, outputExtents[2]] : outputExtents
         let panels = problem.groups * ceilingDivision(problem.groupOutputs, tile.columns)
         return KernelLaunch(
@@ -90,7 +88,7 @@ struct IntegerWindows {
             kernel: "integer_portable",
             arguments: [input.argument(.read)] + (try intArguments(input.pitches + inputExtents)) + packed.arguments
                 + [output.argument(.write)] + (try intArguments(output.pitches + extents + sizes))
-                + [zeroPoint.given?.argument()].compactMap { $0 } + epilogue.arguments,
+                + problem.operands.given.arguments + epilogue.arguments,
             globalSize: [
                 panels * tile.groupColumns, ceilingDivision(pixels, tile.rows) * tile.groupRows,
                 isBatch ? batch * inputExtents[0] : 1,

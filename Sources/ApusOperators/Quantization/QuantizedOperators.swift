@@ -6,7 +6,8 @@ package import ApusTensor
 /// `y = float(sum) * multiplier`, each rounded once, with the int32 sum of `(x - x_zero_point) * (w - w_zero_point)` and
 /// of the bias. What quantizes the result again is the node's epilogue.
 /// - Shapes: x `[n, c, spatial...]`, w `[m, c / group, kernel...]`, multiplier float32 `[1]` or `[m]`, bias int32 `[m]`,
-///   x_zero_point `[1]`, w_zero_point `[1]` or `[m]`; y float32 `[n, m, spatial...]`.
+///   x_zero_point `[1]`, w_zero_point `[1]` or `[m]`, x_scale float32 `[1]`, by which multipliers are multiplied where it
+///   arrives during the run; y float32 `[n, m, spatial...]`.
 package struct QuantizedConv: Operator {
     package let conv: Conv
 
@@ -20,6 +21,7 @@ package struct QuantizedConv: Operator {
         let sums = try IntegerConvolution(conv).infer(inputs, input: 0, weight: 1)
         let channels = sums.shape[1]
         try checkMultiplier(inputs, 2, counts: [1, channels])
+        if inputs.has(6) { try checkMultiplier(inputs, 6, counts: [1]) }
         try checkQuantizedBias(inputs, 3, channels: channels)
         try checkZeroPoint(inputs, 4, operand: 0, counts: [1])
         try checkZeroPoint(inputs, 5, operand: 1, counts: [1, channels])
@@ -35,7 +37,7 @@ package struct QuantizedConv: Operator {
             bias: inputs.optionalTensor(3),
             context
         )
-        return [.tensor(try scaledSums(sums, by: inputs.tensor(2), axis: 1).reshaped(sums.shape))]
+        return [.tensor(try scaledSums(sums, by: factors(inputs), axis: 1).reshaped(sums.shape))]
     }
 
     package func cost(inputs: [TensorType?], outputs: [TensorType?]) -> Cost {
@@ -46,8 +48,8 @@ package struct QuantizedConv: Operator {
 /// The internal operator `apus.QuantizedMatMul`: the scaled sums of a matrix product of bytes, in float32.
 ///
 /// - Shapes: a `[..., m, k]`, b `[..., k, n]`, batches as MatMul takes them, or `[n, k]` with the attribute `transB`;
-///   multiplier float32 `[1]` or `[n]`, bias int32 `[n]`, a_zero_point `[1]`, b_zero_point `[1]` or `[n]`; y float32
-///   `[..., m, n]`, as `QuantizedConv` computes it.
+///   multiplier float32 `[1]` or `[n]`, bias int32 `[n]`, a_zero_point `[1]`, b_zero_point `[1]` or `[n]`, a_scale
+///   float32 `[1]`; y float32 `[..., m, n]`, as `QuantizedConv` computes it.
 package struct QuantizedMatMul: Operator {
     package let transposesB: Bool
 
@@ -71,6 +73,7 @@ package struct QuantizedMatMul: Operator {
         let shape = try shape(inputs.type(0).shape, inputs.type(1).shape)
         let columns = shape[shape.count - 1]
         try checkMultiplier(inputs, 2, counts: [1, columns])
+        if inputs.has(6) { try checkMultiplier(inputs, 6, counts: [1]) }
         try checkQuantizedBias(inputs, 3, channels: columns)
         try checkZeroPoint(inputs, 4, operand: 0, counts: [1])
         try checkZeroPoint(inputs, 5, operand: 1, counts: [1, columns])
@@ -97,7 +100,7 @@ package struct QuantizedMatMul: Operator {
         }
         let axis = shape.count - 1
         let sums = try wrappedSums(exact, bias: inputs.optionalTensor(3), axis: axis)
-        return [.tensor(try scaledSums(sums, by: inputs.tensor(2), axis: axis).reshaped(shape))]
+        return [.tensor(try scaledSums(sums, by: factors(inputs), axis: axis).reshaped(shape))]
     }
 
     package func cost(inputs: [TensorType?], outputs: [TensorType?]) -> Cost {
@@ -154,6 +157,14 @@ package struct QuantizedGlobalAveragePool: Operator {
     package func cost(inputs: [TensorType?], outputs: [TensorType?]) -> Cost {
         Cost(operations: [inputs.first.flatMap { $0?.elementCount } ?? 0], moving: inputs + outputs)
     }
+}
+
+/// What sums are multiplied by: the multiplier, times the scale of an input that is quantized during the run.
+private func factors(_ inputs: [RuntimeValue?]) throws -> Tensor {
+    let multiplier = try inputs.tensor(2)
+    guard let scale = try inputs.optionalTensor(6) else { return multiplier }
+    let product = (PointwiseExpression.input(0) * .input(1)).roundedToFloat32
+    return try evaluatePointwise(product, [multiplier, scale.reshaped([])])
 }
 
 private func checkMultiplier(_ inputs: [ValueFact?], _ index: Int, counts: Set<Int>) throws(ModelError) {
