@@ -22,6 +22,8 @@ compare Models/minilm/minilm.onnx --shape input_ids=2x16 --shape attention_mask=
 for model in Models/light/*.onnx; do
     compare "$model" --tolerance 1e-4
 done
+step "the operator suite on Mesa's rusticl"
+Scripts/check_vendors.sh .build-test/release/apus rusticl | grep '^device\|^not run'
 step "traces in Perfetto's trace processor"
 Scripts/check_traces.sh .build-test/release/apus
 step "the example server"

@@ -71,7 +71,8 @@ set_up_rusticl() {
         end "$folder"
     fi
     entry=$folder/icd/rusticl.icd
-    export RUSTICL_ENABLE=llvmpipe
+    # llvmpipe compiles every kernel anew for each shape of a launch: unoptimized, for short vectors, that takes far less.
+    export RUSTICL_ENABLE=llvmpipe GALLIVM_PERF=${GALLIVM_PERF:-nopt} LP_NATIVE_VECTOR_WIDTH=${LP_NATIVE_VECTOR_WIDTH:-128}
     export GALLIUM_PIPE_SEARCH_DIR=$folder/usr/lib/x86_64-linux-gnu/gallium-pipe
 }
 

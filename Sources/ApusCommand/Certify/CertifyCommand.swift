@@ -104,7 +104,9 @@ struct CertifyCommand: ParsableCommand {
         let chosen = OperatorSuite.cases.indices.filter {
             operators.isEmpty || operators.contains(OperatorSuite.cases[$0].operatorType)
         }
-        let tasks = models.flatMap { model in chosen.map { OperatorWorker.task($0, model) } }
+        let known = try readManifest()
+        let all = models.flatMap { model in chosen.map { OperatorWorker.task($0, model) } }
+        let tasks = all.filter { known.omission(of: OperatorWorker.name($0)) == nil }
         let verdicts = try judge(tasks, on: device)
         var report = CertificationReport(device: device.info.name, repetitions: repetitions, cases: verdicts)
         let cache = ProgramCache.shared
@@ -122,7 +124,13 @@ struct CertifyCommand: ParsableCommand {
             report.avoided = try judge(failed, on: device, avoidsRefused: true)
         }
         if let json { try writeJSON(report, to: json) }
-        if json != "-" { report.show() }
+        if json != "-" {
+            report.show()
+            let omitted = Dictionary(grouping: all) { known.omission(of: OperatorWorker.name($0)) }
+            for omission in known.omissions {
+                print("not run: \(omission.pattern), \(omitted[omission]?.count ?? 0) cases: \(omission.reason)")
+            }
+        }
         let outcomes = verdicts.map(\.outcome)
         if manifest != nil {
             try judge(outcomes)
@@ -195,10 +203,11 @@ struct CertifyCommand: ParsableCommand {
                 Cases of the \(suite) that do not pass on \(device).
                 \(counts.joined(separator: ", "))
                 """
-            try writeFile([UInt8](ConformanceManifest.text(outcomes, header: header).utf8), to: manifest)
+            let text = ConformanceManifest.text(outcomes, omissions: try readManifest().omissions, header: header)
+            try writeFile([UInt8](text.utf8), to: manifest)
             return
         }
-        let contradictions = try readManifest(manifest).contradictions(outcomes)
+        let contradictions = try readManifest().contradictions(outcomes)
         if let first = contradictions.first {
             for line in contradictions { print(line) }
             throw ComparisonFailure(
@@ -207,8 +216,11 @@ struct CertifyCommand: ParsableCommand {
         }
     }
 
-    private func readManifest(_ path: String) throws -> ConformanceManifest {
+    /// The manifest; an empty one where none is given, or where the one to be written is not there yet.
+    private func readManifest() throws -> ConformanceManifest {
+        guard let path = manifest else { return ConformanceManifest() }
         guard let data = FileManager.default.contents(atPath: path) else {
+            if updateManifest { return ConformanceManifest() }
             throw ModelError(.invalidFile, "the file cannot be read", file: path)
         }
         do throws(ModelError) {

@@ -20,6 +20,9 @@ struct OperatorWorker {
     /// The line that names a case.
     static func task(_ index: Int, _ model: ExecutionModel) -> String { "\(model.rawValue) \(index)" }
 
+    /// The name that manifests know a case by.
+    static func name(_ task: String) -> String { verdict(task, "").outcome.name }
+
     /// The verdict on a case whose worker gave none.
     static func blame(_ task: String, _ failure: WorkerPool.Failure) -> CaseVerdict {
         switch failure {
