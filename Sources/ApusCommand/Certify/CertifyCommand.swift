@@ -39,7 +39,12 @@ struct CertifyCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Run the cases of the ONNX backend suite in this folder.", valueName: "folder"))
     var onnxSuite: String?
 
-    @Option(help: ArgumentHelp("The cases that are known not to pass; any other outcome fails.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "The cases that are known not to pass, or not run; any other outcome fails.",
+            valueName: "file"
+        )
+    )
     var manifest: String?
 
     @Flag(help: "Write the manifest instead of holding the outcomes against it.")
