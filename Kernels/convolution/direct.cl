@@ -19,9 +19,19 @@
 //
 // The last tile of a row is shifted to end at output_w; pixels of the tile before it are not stored twice, so an
 // epilogue operand may be the output itself.
-// Tunables: MR, NR, VECTOR (microkernel/tile.cl); TILE_LOOP: tiles_per_item may exceed 1, for tiles of little work (the
-// loop costs registers); epilogue: epilogue.cl.
+// ahead    with PREFETCH: elements of the next panel of weights between what two times four steps ask for.
+// Tunables: MR, NR, VECTOR (microkernel/tile.cl); TILE_LOOP: tiles_per_item may exceed 1; PREFETCH, for compilers of
+// the GCC family and panel_axis 2: cache lines to ask for in four steps of the K loop; epilogue: epilogue.cl.
 #include "microkernel/tile.cl"
+
+#ifdef PREFETCH
+#define ASK_AHEAD                                                                                                      \
+    for (int ask = 0; ask < PREFETCH; ++ask)                                                                           \
+        __builtin_prefetch((const void *)(size_t)(next + ask * 16), 0, 2);                                             \
+    next += ahead;
+#else
+#define ASK_AHEAD
+#endif
 
 #ifdef TILE_LOOP
 #define EACH_TILE(tile) for (int tile = first_tile; tile < min(first_tile + tiles_per_item, tiles); ++tile)
@@ -35,8 +45,8 @@ convolution_direct(__global const ELEMENT *input, long input_offset, int input_p
                    __global ELEMENT *output, long output_offset, int output_pitch_n, int output_pitch_d,
                    int output_pitch_h, int output_pitch_w, int output_d, int output_h, int output_w, int group_inputs,
                    int group_outputs, int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h,
-                   int stride_w, int dilation_d, int dilation_h, int dilation_w, int panel_axis,
-                   int tiles_per_item BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
+                   int stride_w, int dilation_d, int dilation_h, int dilation_w, int panel_axis, int tiles_per_item,
+                   int ahead BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
     const int item = get_global_id(panel_axis);
     const int line = get_global_id(3 - panel_axis);
     const int first_tile = (int)get_global_id(0) * tiles_per_item;
@@ -58,6 +68,11 @@ convolution_direct(__global const ELEMENT *input, long input_offset, int input_p
     const int c = group * group_outputs + panel * NR;
     EACH_TILE(tile) {
         const int x = min(tile * MR, output_w - MR);
+#ifdef PREFETCH
+        __global const TILE_WEIGHT *next =
+            packed + (long)kernel_d * kernel_h * kernel_w * steps * NR +
+            (long)(line * tiles + tile) * (kernel_d * kernel_h * kernel_w * (group_inputs / (4 * K_STEP))) * ahead;
+#endif
         __global const ELEMENT *origin = row + (long)(x * stride_w) * input_pitch_w;
         __global const TILE_WEIGHT *b = packed;
         TILE_ZERO
@@ -69,6 +84,7 @@ convolution_direct(__global const ELEMENT *input, long input_offset, int input_p
                     __global const ELEMENT *a = line_a + kw * jump_w;
                     int k = 0;
                     for (; k + 4 * K_STEP <= group_inputs; k += 4 * K_STEP) {
+                        ASK_AHEAD
                         TILE_STEP(a, b)
                         a += K_STEP;
                         TILE_STEP(a, b + NR)

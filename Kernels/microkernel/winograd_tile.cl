@@ -8,7 +8,8 @@
 // elements apart. It reads the names rows (the tiles of all images), tiles_h, tiles_w, output, output_offset,
 // output_pitch_n, _h, _w, output_h, output_w, outputs, panel.
 //
-// Tunables: TILE, MR, NR, VECTOR; epilogue: epilogue.cl.
+// Tunables: TILE, MR, NR, VECTOR; PREFETCH, for compilers of the GCC family: how many weights ahead to ask for;
+// epilogue: epilogue.cl.
 #define TILE_SPACE WINOGRAD_SPACE
 #define TILE_FLOATS
 #include "microkernel/tile.cl"
@@ -20,6 +21,14 @@
 #define CHUNKS 1
 #endif
 #define PRODUCT_STEP (CHUNKS * MR * NR)
+
+#ifdef PREFETCH
+#define ASK_WEIGHTS(b)                                                                                                 \
+    for (int ask = 0; ask < 4 * NR; ask += 16)                                                                         \
+        __builtin_prefetch((const void *)(size_t)((b) + PREFETCH + ask), 0, 2);
+#else
+#define ASK_WEIGHTS(b)
+#endif
 
 #define WINOGRAD_MULTIPLY(products, v, pitch, u, depth)                                                                \
     {                                                                                                                  \
@@ -33,6 +42,7 @@
                 TILE_ZERO                                                                                              \
                 int k = 0;                                                                                             \
                 for (; k + 4 <= (depth); k += 4) {                                                                     \
+                    ASK_WEIGHTS(b)                                                                                     \
                     TILE_STEP(a, b)                                                                                    \
                     a += 1;                                                                                            \
                     TILE_STEP(a, b + NR)                                                                               \

@@ -48,13 +48,20 @@ extension ConvLowering {
         let tiles = ceilingDivision(outputExtents[2], tile.rows)
         let multiplies = problem.taps * problem.groupInputs * tile.rows * tile.columns / width
         var tilesPerItem = 1
-        // Starting a work-item then takes as long as its products.
-        if multiplies < 1024 {
+        // Starting a work-item costs hundreds of products; where compilers allot the registers, the loop costs some too.
+        let isLooped = multiplies < (problem.storage.hasInstructions(context.device) ? 16384 : 1024)
+        if isLooped {
             program.defines["TILE_LOOP"] = "1"
             let mostForBalance = tiles * lines * items / (16 * context.device.computeUnits)
-            tilesPerItem = max(1, min(8192 / max(multiplies, 1), tiles, mostForBalance))
+            tilesPerItem = max(1, min(32768 / max(multiplies, 1), tiles, mostForBalance))
         }
-        arguments += [.int(panelAxis), .int(tilesPerItem)] + epilogue.arguments
+        // The tiles of a panel together ask for the whole next panel.
+        let ahead = ceilingDivision(4 * tile.columns, max(1, tiles * lines))
+        if context.device.isPocl, panelAxis == 2, packedElements * 4 > 512 << 10 {
+            let perImage = max(1, tiles * lines / max(1, output.batch))
+            program.defines["PREFETCH"] = String(min(4, ceilingDivision(tile.columns, 4 * perImage)))
+        }
+        arguments += [.int(panelAxis), .int(tilesPerItem), .int(ahead)] + epilogue.arguments
         var globalSize = [ceilingDivision(tiles, tilesPerItem), lines, lines]
         globalSize[panelAxis] = items
         let launch = KernelLaunch(

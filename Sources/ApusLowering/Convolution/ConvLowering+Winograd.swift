@@ -48,6 +48,11 @@ extension ConvLowering {
         program.defines.merge(["TILE": String(tile.outputs), "CHUNKS": String(tile.chunks)]) { $1 }
         program.defines.merge(epilogue.defines) { $1 }
         program.defines.merge(storage) { $1 }
+        // Weights that are read once come from memory, and the processor's own prefetch is too short for them.
+        let blocksPerImage = ceilingDivision(tiles[0] * tiles[1], tile.rows)
+        if context.device.isPocl, blocksPerImage <= 2, packedElements * 4 > 1 << 20 {
+            program.defines["PREFETCH"] = "1024"
+        }
         var arguments: [KernelArgument] = [input.operand.argument()]
         arguments += ([input.pitches[0]] + input.pitches[2...] + input.extents[1...]).map { .int($0) }
         arguments += [.tensor(.scratch(0), offset: 0, elementBytes: 4, access: .read), output.operand.argument(.write)]
