@@ -92,6 +92,7 @@ private struct ChannelAffine {
         }
         guard inner > 0, let bias = bias(of: producer, editor.graph) else { return nil }
         var values = try weights.doubles()
+        weights.dropMappedPages()
         for block in 0..<values.count / inner {
             let factor = scale[channel(block)]
             for index in block * inner..<(block + 1) * inner { values[index] *= factor }
