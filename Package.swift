@@ -28,6 +28,7 @@ let package = Package(
     products: [
         .library(name: "Apus", targets: ["Apus"]),
         .executable(name: "apus", targets: ["ApusCommand"]),
+        .library(name: "FaultLayer", type: .dynamic, targets: ["FaultLayer"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -137,6 +138,7 @@ let package = Package(
             "ApusCommand",
             ["ApusTensor", "ApusONNXProto", .product(name: "SwiftProtobuf", package: "swift-protobuf")]
         ),
+        .target(name: "FaultLayer", dependencies: ["COpenCL"], path: "Tests/FaultLayer", cSettings: cSettings),
     ],
     swiftLanguageModes: [.v6]
 )

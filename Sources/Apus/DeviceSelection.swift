@@ -52,7 +52,8 @@ public enum DeviceSelection: Sendable, Hashable, CustomStringConvertible {
     ///
     /// - Throws: `BackendError` with code `noDevice` that lists the devices there are.
     package func resolve() throws -> OpenCLDevice? {
-        let devices = OpenCLDevice.all
+        let discovery = Discovery.shared
+        let devices = discovery.devices
         switch self {
         case .reference: return nil
         case .automatic:
@@ -73,7 +74,7 @@ public enum DeviceSelection: Sendable, Hashable, CustomStringConvertible {
         throw BackendError(
             .noDevice,
             "no device fits \"\(self)\"; found: \(list.isEmpty ? "none" : list)"
-                + (Discovery.shared.problems.isEmpty ? "" : " (\(Discovery.shared.problems.joined(separator: "; ")))")
+                + (discovery.problems.isEmpty ? "" : " (\(discovery.problems.joined(separator: "; ")))")
         )
     }
 }

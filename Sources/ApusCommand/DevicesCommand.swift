@@ -37,8 +37,9 @@ struct DevicesCommand: ParsableCommand {
     }
 
     func run() throws {
-        var problems = Discovery.shared.problems
-        let entries = OpenCLDevice.all.map { device in
+        let discovery = Discovery.shared
+        var problems = discovery.problems
+        let entries = discovery.devices.map { device in
             let info = device.info
             var roof: DeviceRoof?
             do {

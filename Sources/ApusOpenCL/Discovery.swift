@@ -1,5 +1,6 @@
 import ApusDevice
 import COpenCL
+import Synchronization
 
 /// The devices of all platforms, found once a process.
 package struct Discovery: Sendable {
@@ -8,8 +9,18 @@ package struct Discovery: Sendable {
     /// Why devices are missing, a line each; empty if nothing failed.
     package let problems: [String]
 
-    /// Initialising drivers from two threads at once fails in some of them, hence one initialiser.
-    package static let shared = Discovery()
+    /// What was found first; as long as there is no device, it is looked for again.
+    package static var shared: Discovery {
+        found.withLock { found in
+            if let found, !found.devices.isEmpty { return found }
+            let discovery = Discovery()
+            found = discovery
+            return discovery
+        }
+    }
+
+    /// Initialising drivers from two threads at once fails in some of them, hence the lock.
+    private static let found = Mutex<Discovery?>(nil)
 
     private init() {
         var problems: [String] = []

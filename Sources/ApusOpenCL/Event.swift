@@ -34,7 +34,17 @@ package final class Event: Sendable {
     ///
     /// - Throws: `BackendError` with code `deviceLost` if it ended abnormally.
     package func isComplete() throws(BackendError) -> Bool {
-        let status = value(handle.raw, clGetEventInfo, CL_EVENT_COMMAND_EXECUTION_STATUS, cl_int(CL_QUEUED))
+        var status = cl_int(CL_QUEUED)
+        try device.check(
+            clGetEventInfo(
+                handle.raw,
+                cl_event_info(CL_EVENT_COMMAND_EXECUTION_STATUS),
+                MemoryLayout<cl_int>.size,
+                &status,
+                nil
+            ),
+            "clGetEventInfo"
+        )
         guard status >= 0 else {
             throw BackendError(
                 .deviceLost,

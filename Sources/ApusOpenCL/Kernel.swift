@@ -20,9 +20,20 @@ package final class Kernel {
         } catch {
             throw BackendError(error, device: program.device.info.name, kernel: name)
         }
+        var count: cl_uint = 0
+        let status = clGetKernelInfo(
+            handle.raw,
+            cl_kernel_info(CL_KERNEL_NUM_ARGS),
+            MemoryLayout<cl_uint>.size,
+            &count,
+            nil
+        )
+        guard status == CL_SUCCESS else {
+            throw BackendError(CLError(status, "clGetKernelInfo"), device: program.device.info.name, kernel: name)
+        }
         self.name = name
         self.program = program
-        argumentCount = Int(value(handle.raw, clGetKernelInfo, CL_KERNEL_NUM_ARGS, cl_uint(0)))
+        argumentCount = Int(count)
         buffers = Array(repeating: nil, count: argumentCount)
     }
 

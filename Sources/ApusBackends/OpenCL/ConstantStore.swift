@@ -46,7 +46,15 @@ final class ConstantStore: Sendable {
         queue: Queue
     ) throws(BackendError) -> [BufferLocation: Buffer] {
         try contents.withLock { contents throws(BackendError) in
-            try load(&contents, plan, extra, programs, queue)
+            let before = contents
+            do throws(BackendError) {
+                return try load(&contents, plan, extra, programs, queue)
+            } catch {
+                // What was loaded may not have arrived, so other plans must not read it.
+                try? queue.finish()
+                contents = before
+                throw error
+            }
         }
     }
 
