@@ -13,6 +13,9 @@
 // be passed as kernel_w = 1, group_inputs = kernel_w * channels. A 1x1 convolution with stride 1 whose pixels are
 // evenly spaced may be passed as a single row. Fewer axes: extents and kernel 1, pitch 0.
 //
+// input_scale    with INPUT_SCALE, for a kernel of one tap and one group: factor of input channel c of image n at
+//          input_scale_offset + n * input_scale_pitch + c.
+//
 // Global size, local size (1, 1, 1): dimension 0 = ceil(ceil(output_w / MR) / tiles_per_item); dimension panel_axis (1
 // or 2) = groups * ceil(group_outputs / NR); the other of 1 and 2 = batch * output_d * output_h. panel_axis 2 keeps one
 // panel of weights in cache over all rows, panel_axis 1 keeps the rows of one output row over all panels.
@@ -22,6 +25,12 @@
 // ahead    with PREFETCH: elements of the next panel of weights between what two times four steps ask for.
 // Tunables: MR, NR, VECTOR (microkernel/tile.cl); TILE_LOOP: tiles_per_item may exceed 1; PREFETCH, for compilers of
 // the GCC family and panel_axis 2: cache lines to ask for in four steps of the K loop; epilogue: epilogue.cl.
+#ifdef INPUT_SCALE
+#define TILE_SCALED
+#define SCALE_ARGUMENTS , __global const float *input_scale, long input_scale_offset, int input_scale_pitch
+#else
+#define SCALE_ARGUMENTS
+#endif
 #include "microkernel/tile.cl"
 
 #ifdef PREFETCH
@@ -46,7 +55,7 @@ convolution_direct(__global const ELEMENT *input, long input_offset, int input_p
                    int output_pitch_h, int output_pitch_w, int output_d, int output_h, int output_w, int group_inputs,
                    int group_outputs, int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h,
                    int stride_w, int dilation_d, int dilation_h, int dilation_w, int panel_axis, int tiles_per_item,
-                   int ahead BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
+                   int ahead SCALE_ARGUMENTS BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
     const int item = get_global_id(panel_axis);
     const int line = get_global_id(3 - panel_axis);
     const int first_tile = (int)get_global_id(0) * tiles_per_item;
@@ -75,6 +84,9 @@ convolution_direct(__global const ELEMENT *input, long input_offset, int input_p
 #endif
         __global const ELEMENT *origin = row + (long)(x * stride_w) * input_pitch_w;
         __global const TILE_WEIGHT *b = packed;
+#ifdef INPUT_SCALE
+        __global const float *tile_scale = input_scale + input_scale_offset + (long)n * input_scale_pitch;
+#endif
         TILE_ZERO
         for (int kd = 0; kd < kernel_d; ++kd) {
             for (int kh = 0; kh < kernel_h; ++kh) {

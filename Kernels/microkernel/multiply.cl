@@ -106,10 +106,10 @@
     }
 #endif
 
-#define LOAD_ONE(r, j) const WEIGHTV weights_##j = LOAD_WEIGHTS_AT(tile_b + j * VECTOR);
+#define LOAD_ONE(r, j) const WEIGHTV weights_##j = SCALED(LOAD_WEIGHTS_AT(tile_b + j * VECTOR));
 #if NR == 64
 #define LOAD_COLUMNS LOAD_ONE(0, 0) LOAD_ONE(0, 1) LOAD_ONE(0, 2)
 #else
-#define LOAD_COLUMNS COLUMNS_OF(LOAD_ONE, 0)
+#define LOAD_COLUMNS NEXT_SCALE COLUMNS_OF(LOAD_ONE, 0)
 #endif
 #define STEP_ROW(r) STEP_ROW_##r(STEP_OF)

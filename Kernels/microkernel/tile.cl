@@ -9,6 +9,9 @@
 // multiplies two neighbouring bfloat16 of the K loop, K_STEP elements: b points at NR pairs of weights, the even one in
 // the low half of a uint; TILE_LAST(a, b) adds a single last element of the K loop.
 //
+// TILE_SCALED: a step multiplies its weights by *tile_scale++, a pointer of the kernel to floats; NR is 3 * VECTOR at
+// most, elements are floats.
+//
 // Tunables: MR, 1 ... 28; NR, a multiple of VECTOR up to 4 * VECTOR. MR * NR / VECTOR + NR / VECTOR + 1 vectors should
 // fit the register file.
 #include "microkernel/lanes.cl"
@@ -102,12 +105,19 @@
 #endif
 #define TILE_LOAD LOAD_LANE_ELEMENT
 #endif
+#ifdef TILE_SCALED
+#define NEXT_SCALE const FLOATV tile_factor = (FLOATV)(*tile_scale++);
+#define SCALED(weights) ((weights)*tile_factor)
+#else
+#define NEXT_SCALE
+#define SCALED(weights) (weights)
+#endif
 #if defined(ASM_TILE) || defined(BF16_PAIRS) || defined(ASM_INTEGERS)
 #include "microkernel/multiply.cl"
 #else
 #define TILE_ROWS(pitch) const long tile_row_pitch = (pitch);
-#define LOAD_ONE(r, j) const FLOATV weights_##j = LOAD_VECTOR(tile_b + j * VECTOR);
-#define LOAD_COLUMNS COLUMNS_OF(LOAD_ONE, 0)
+#define LOAD_ONE(r, j) const FLOATV weights_##j = SCALED(LOAD_VECTOR(tile_b + j * VECTOR));
+#define LOAD_COLUMNS NEXT_SCALE COLUMNS_OF(LOAD_ONE, 0)
 #define STEP_ONE(r, j) acc_##r##_##j = fma(scalar_##r, weights_##j, acc_##r##_##j);
 #define STEP_ROW(r)                                                                                                    \
     const FLOATV scalar_##r = (FLOATV)(TILE_LOAD(tile_a + (r)*tile_row_pitch));                                        \

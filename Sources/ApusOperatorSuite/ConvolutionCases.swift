@@ -3,7 +3,8 @@ import ApusTensor
 
 /// The cases of the convolution operators.
 package let convolutionCases: [OperatorCase] =
-    convCases + convTypeCases + convEpilogueCases + convDepthwiseCases + convTransposeCases + maxPoolCases
+    convCases + convTypeCases + convEpilogueCases + convDepthwiseCases + scaledConvCases + convTransposeCases
+    + maxPoolCases
     + averagePoolCases + lpPoolCases + globalPoolCases
 
 /// Sums of more than 500 products in float32 lose about half a bit for each doubling.

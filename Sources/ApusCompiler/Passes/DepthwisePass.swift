@@ -18,7 +18,7 @@ extension GraphPass {
             guard let node = editor.nodes[index], isConvolution(node), let middle = node.inputs[0],
                 let (position, first) = editor.producer(of: middle), isConvolution(first),
                 editor.soleReader(of: middle) == index, node.inputs.filter({ $0 == middle }).count == 1,
-                let fused = ConvDepthwise.node(first, node), let call = call(fused, editor.graph, types),
+                let fused = ConvDepthwise.node(first, node), let call = OperatorCall(fused, editor.graph, types),
                 ConvDepthwiseLowering.isFaster(call, lowering)
             else { continue }
             editor.replaceNode(at: position, with: nil)
@@ -29,26 +29,5 @@ extension GraphPass {
 
     private static func isConvolution(_ node: Node) -> Bool {
         node.domain.isEmpty && node.operatorType == "Conv" && node.inputs.count > 1 && node.outputs.count == 1
-    }
-
-    /// The node with canonical layouts; `nil` where a type is not known.
-    private static func call(_ node: Node, _ graph: Graph, _ types: KnownTypes) -> OperatorCall? {
-        var operands: [Operand?] = []
-        for id in node.inputs + node.outputs {
-            guard let id else {
-                operands.append(nil)
-                continue
-            }
-            guard let type = types[id] else { return nil }
-            let layout = Layout.canonical(type.shape)
-            operands.append(Operand(id: id, type: type, layout: layout, value: graph.constantTensor(id)))
-        }
-        guard let anchor = try? ConvDepthwise(node) else { return nil }
-        return OperatorCall(
-            node: node,
-            anchor: anchor,
-            inputs: Array(operands.prefix(node.inputs.count)),
-            outputs: Array(operands.dropFirst(node.inputs.count))
-        )
     }
 }

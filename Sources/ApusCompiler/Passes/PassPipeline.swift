@@ -24,7 +24,7 @@ package struct PassPipeline: Sendable {
     package static let bound = PassPipeline(
         folding + [.einsum, .identity, .transpose, .identity, .pad, .batchNormalization, .layerNormalization, .gelu]
             + [.attention, .integerScale, .deadCode] + [
-                .epilogue, .pointwise, .epilogue, .deadCode, .depthwise, .winograd,
+                .epilogue, .pointwise, .epilogue, .deadCode, .depthwise, .scale, .winograd,
             ]
     )
 

@@ -14,6 +14,7 @@ extension ConvLowering {
         _ direct: DirectConvolution,
         _ tile: WorkItemTile,
         panelAxis: Int?,
+        scale: Operand? = nil,
         _ context: LoweringContext
     ) throws(ModelError) -> LoweredNode {
         let width = context.device.vectorWidth
@@ -61,7 +62,12 @@ extension ConvLowering {
             let perImage = max(1, tiles * lines / max(1, output.batch))
             program.defines["PREFETCH"] = String(min(4, ceilingDivision(tile.columns, 4 * perImage)))
         }
-        arguments += [.int(panelAxis), .int(tilesPerItem), .int(ahead)] + epilogue.arguments
+        arguments += [.int(panelAxis), .int(tilesPerItem), .int(ahead)]
+        if let scale {
+            program.defines["INPUT_SCALE"] = "1"
+            arguments += [scale.argument(), .int(scale.layout.pitches[0])]
+        }
+        arguments += epilogue.arguments
         var globalSize = [ceilingDivision(tiles, tilesPerItem), lines, lines]
         globalSize[panelAxis] = items
         let launch = KernelLaunch(

@@ -2,4 +2,5 @@
 package let convolutionLowerings: [(String, any OperatorLowering.Type)] = [
     ("Conv", ConvLowering.self),
     ("apus.ConvDepthwise", ConvDepthwiseLowering.self),
+    ("apus.ScaledConv", ScaledConvLowering.self),
 ]

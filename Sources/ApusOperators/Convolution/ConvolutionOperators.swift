@@ -4,6 +4,7 @@ package let convolutionOperators: [(String, any Operator.Type)] = [
     ("CausalConvWithState", CausalConvWithState.self),
     ("Conv", Conv.self),
     ("apus.ConvDepthwise", ConvDepthwise.self),
+    ("apus.ScaledConv", ScaledConv.self),
     ("ConvTranspose", ConvTranspose.self),
     ("GlobalAveragePool", Pooling.self),
     ("GlobalLpPool", Pooling.self),
