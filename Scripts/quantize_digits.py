@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Makes the quantized forms of the demo network with ONNX Runtime.
 
-Models/digits/digits-int8.onnx is in Q/DQ form with static parameters, digits-dynamic.onnx quantizes activations during
-the run. Calibrates with the images that the network was trained on. Needs onnx, onnxruntime and scikit-learn (Models/README.md).
+Models/digits/digits-int8.onnx is in Q/DQ form with static parameters, digits-qoperator.onnx the same made of quantized
+operators, digits-dynamic.onnx quantizes activations during the run. Calibrates with the images that the network was
+trained on. Needs onnx, onnxruntime and scikit-learn (Models/README.md).
 """
 
 import pathlib
@@ -28,7 +29,9 @@ def main():
     mean = round(float(scaled[training].mean()), 4)
     std = round(float(scaled[training].std()), 4)
     images = ((scaled[training] - mean) / std).astype(np.float32)[:, None]
-    quantize(folder / "digits.onnx", folder / "digits-int8.onnx", [{"image": image[None]} for image in images])
+    batches = [{"image": image[None]} for image in images]
+    quantize(folder / "digits.onnx", folder / "digits-int8.onnx", batches)
+    quantize(folder / "digits.onnx", folder / "digits-qoperator.onnx", batches, qoperator=True)
     quantize_dynamically(folder / "digits.onnx", folder / "digits-dynamic.onnx")
 
 

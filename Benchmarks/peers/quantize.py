@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes a Q/DQ model with ONNX Runtime's static quantization: uint8 activations, int8 weights, per channel.
 
-Calibration takes the extrema over the given arrays, or over seeded inputs of the network's input range. --dynamic leaves
+Calibration takes the extrema over the given arrays, or over seeded inputs of the network's input range. --qoperator
+writes QLinearConv and its kin instead of QuantizeLinear and DequantizeLinear around float operators. --dynamic leaves
 the parameters of activations to the run: DynamicQuantizeLinear, then MatMulInteger or ConvInteger.
 """
 
@@ -14,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Scripts"))
 
 
-def quantize(source, target, batches, signed=False):
+def quantize(source, target, batches, signed=False, qoperator=False):
     """Writes the quantized model; `batches` are dictionaries of inputs."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -34,7 +35,7 @@ def quantize(source, target, batches, signed=False):
             prepared,
             str(target),
             Reader(),
-            quant_format=QuantFormat.QDQ,
+            quant_format=QuantFormat.QOperator if qoperator else QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QInt8 if signed else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -69,6 +70,7 @@ def main():
     parser.add_argument("--data", help="a .npy file with images to calibrate with, one a row")
     parser.add_argument("--count", type=int, default=8, help="how many inputs to calibrate with")
     parser.add_argument("--signed", action="store_true", help="int8 activations instead of uint8")
+    parser.add_argument("--qoperator", action="store_true", help="quantized operators instead of Q/DQ")
     parser.add_argument("--dynamic", action="store_true", help="quantize activations during the run")
     arguments = parser.parse_args()
     if arguments.dynamic:
@@ -82,7 +84,7 @@ def main():
     else:
         shape = tuple(int(extent) for extent in arguments.shape.split("x"))
         batches = seeded_batches(arguments.input, shape, arguments.count)
-    quantize(arguments.model, arguments.output, batches, arguments.signed)
+    quantize(arguments.model, arguments.output, batches, arguments.signed, arguments.qoperator)
 
 
 if __name__ == "__main__":

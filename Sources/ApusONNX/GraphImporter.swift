@@ -223,6 +223,8 @@ final class GraphImporter {
                 throw ModelError(.invalidModel, "the model imports no opset of the default domain")
             }
             try NodeUpgrade.append(node, from: version, to: scope.context)
+        } else if domain == NodeUpgrade.contribDomain {
+            try NodeUpgrade.appendContrib(node, to: scope.context)
         } else {
             scope.context.append(node)
         }

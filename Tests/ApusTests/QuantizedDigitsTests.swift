@@ -9,13 +9,13 @@ import Foundation
 import Testing
 
 /// The demo network with uint8 activations and int8 weights, a scale for each channel: with parameters of activations that
-/// calibration found, and quantized during the run.
+/// calibration found, in Q/DQ form and made of quantized operators, and quantized during the run.
 @Suite struct QuantizedDigitsTests {
     private static func load(_ form: String = "int8") throws -> Model {
         try Model.load(Networks.folder + "/digits/digits-\(form).onnx")
     }
 
-    @Test(arguments: ["int8", "dynamic"])
+    @Test(arguments: ["int8", "qoperator", "dynamic"])
     func classesAreRight(form: String) throws {
         let digits = try Digits()
         let inputs: [String: RuntimeValue] = ["image": .tensor(digits.images)]
@@ -24,7 +24,7 @@ import Testing
         #expect(Double(right) / Double(digits.labels.count) > 0.965, "\(right) of \(digits.labels.count) are right")
     }
 
-    @Test(arguments: [("int8", 0), ("dynamic", 1)])
+    @Test(arguments: [("int8", 0), ("qoperator", 1), ("dynamic", 1)])
     func everyNodeRunsOnTheDevice(form: String, products: Int) throws {
         let graph = try Self.load(form).graph
         let executor = try OpenCLExecutor(graph, on: OpenCLDevice.all[0])
@@ -36,10 +36,10 @@ import Testing
         #expect(!operators.contains { ["QuantizeLinear", "Conv", "ConvInteger", "Cast", "Add"].contains($0) })
     }
 
-    @Test(arguments: OpenCLDevice.all.indices)
-    func bytesAreThoseOfTheReference(device: Int) throws {
+    @Test(arguments: OpenCLDevice.all.indices, ["int8", "qoperator"])
+    func bytesAreThoseOfTheReference(device: Int, form: String) throws {
         let digits = try Digits()
-        var graph = try PassPipeline.shapeFree.run(Self.load().graph)
+        var graph = try PassPipeline.shapeFree.run(Self.load(form).graph)
         let bytes = graph.nodes.filter { node in
             if case .cast(let type, _)? = node.epilogue?.expression { type == .uint8 } else { false }
         }.compactMap { $0.outputs[0] }

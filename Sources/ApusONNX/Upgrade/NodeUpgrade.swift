@@ -3,7 +3,8 @@ import ApusTensor
 
 /// A node of an older opset on its way to the newest form.
 ///
-/// Operators of the default domain only. What has no rule here is left as it is.
+/// Operators of the default domain, and those of ONNX Runtime that stand for some of it (`appendContrib`). What has no rule
+/// here is left as it is.
 struct NodeUpgrade {
     /// Changes the node, or replaces it by others.
     typealias Rule = @Sendable (inout NodeUpgrade) throws(ModelError) -> Void
