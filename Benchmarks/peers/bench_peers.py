@@ -21,6 +21,7 @@ PEERS = {
     "fp32": ["onnxruntime", "openvino", "mnn"],
     "bf16": ["openvino"],
     "int8": ["onnxruntime", "openvino"],
+    "int8-qoperator": ["onnxruntime"],
 }
 NAMES = {"apus": "Apus", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "mnn": "MNN"}
 FP32_TOLERANCE = 1e-4
@@ -76,7 +77,10 @@ class Row:
         self.network, self.batch, self.precision = network, batch, precision
         self.arguments = arguments
         self.engines = ["apus"] + [name for name in PEERS[precision] if name in arguments.engines]
-        self.model = networks.quantized(network) if precision == "int8" else networks.filled(network)
+        if precision.startswith("int8"):
+            self.model = networks.quantized(network, qoperator=precision == "int8-qoperator")
+        else:
+            self.model = networks.filled(network)
         self.folder = CACHE / "runs" / f"{network}-{precision}-b{batch}"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.inputs = networks.inputs(network, batch)
@@ -91,7 +95,7 @@ class Row:
 
     def apus(self, command, *options):
         inputs = [f"--input={name}={self.folder / name}.npy" for name in self.inputs]
-        precision = "model" if self.precision == "int8" else self.precision
+        precision = "model" if self.precision.startswith("int8") else self.precision
         return [
             self.arguments.apus, command, self.model, "--device", self.arguments.device, "--precision", precision,
             *inputs, *options,
@@ -168,6 +172,7 @@ class Row:
             "fp32": FP32_TOLERANCE,
             "bf16": BF16_FACTOR * errors.get("openvino", 0),
             "int8": errors.get("onnxruntime", 0),
+            "int8-qoperator": errors.get("onnxruntime", 0),
         }
         return errors, errors["apus"] <= bounds[self.precision]
 
@@ -353,7 +358,7 @@ def main():
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help="default: all")
     parser.add_argument("--check", action="store_true", help="compare outputs with ONNX Runtime's instead of times")
     parser.add_argument("--tolerance", type=float, default=FP32_TOLERANCE, help="relative L2 error that --check allows")
-    parser.add_argument("--precision", type=words, default=["fp32"], help="a comma list of fp32, bf16, int8")
+    parser.add_argument("--precision", type=words, default=["fp32"], help="a comma list of fp32, bf16, int8, int8-qoperator")
     parser.add_argument("--batch", type=lambda text: [int(word) for word in words(text)], default=[1],
                         help="a comma list of batch sizes")
     parser.add_argument("--engines", type=words, default=["onnxruntime", "openvino", "mnn"], help="a comma list of peers")

@@ -58,12 +58,14 @@ def inputs(network, batch):
     return {"input": seeded_input("input", (batch, 3, 224, 224), 1)}
 
 
-def quantized(network):
+def quantized(network, qoperator=False):
     """A network with uint8 activations and int8 weights per channel, made once by ONNX Runtime.
 
-    Vision models are in Q/DQ form, language models quantize their activations dynamically.
+    Vision models are in Q/DQ form or made of quantized operators, language models quantize their activations dynamically.
     """
-    path = CACHE / f"{network}-int8.onnx"
+    if qoperator and network in LANGUAGE:
+        raise LookupError("language models are quantized dynamically only")
+    path = CACHE / f"{network}-int8{'-qoperator' if qoperator else ''}.onnx"
     source = filled(network)
     if not path.exists() or path.stat().st_mtime < source.stat().st_mtime:
         from quantize import quantize, quantize_dynamically, seeded_batches
@@ -72,6 +74,6 @@ def quantized(network):
         if network in LANGUAGE:
             quantize_dynamically(source, temporary)
         else:
-            quantize(source, temporary, seeded_batches("input", (1, 3, 224, 224), 4))
+            quantize(source, temporary, seeded_batches("input", (1, 3, 224, 224), 4), qoperator=qoperator)
         temporary.rename(path)
     return path
