@@ -7,27 +7,6 @@ import Synchronization
 import Testing
 
 @Suite struct SessionTests {
-    @Test func sixteenThreadsGetEqualAnswers() throws {
-        let digits = try Digits()
-        let session = try openCLSession(digits.model)
-        let inputs = try (1...4).map { try digits.input($0) }
-        let expected = try inputs.map { try session.answer($0).array(of: Float.self) }
-        let failures = Mutex<[String]>([])
-        DispatchQueue.concurrentPerform(iterations: 16) { thread in
-            for run in 0..<8 {
-                let index = (thread + run) % inputs.count
-                do {
-                    let found = try session.answer(inputs[index]).array(of: Float.self)
-                    if found != expected[index] { failures.withLock { $0.append("thread \(thread) run \(run)") } }
-                } catch {
-                    failures.withLock { $0.append("thread \(thread) run \(run): \(error)") }
-                }
-            }
-        }
-        let messages = failures.withLock { $0 }
-        #expect(messages.isEmpty, "\(messages)")
-    }
-
     @Test func manySessionsAreMadeAtOnce() throws {
         let digits = try Digits()
         let input = try digits.input(2)
