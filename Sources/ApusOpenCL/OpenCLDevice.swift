@@ -20,7 +20,7 @@ package final class OpenCLDevice: Sendable {
     /// The device's place in `OpenCLDevice.all`, which `opencl:N` counts.
     package let index: Int
     let identifier: DeviceIdentifier
-    private let currentContext = Mutex<Context?>(nil)
+    private let current = Mutex(CurrentContext())
     private let memory = Mutex(MemoryStatistics())
 
     /// All devices, in the order that `opencl:N` counts; empty without a driver.
@@ -40,13 +40,21 @@ package final class OpenCLDevice: Sendable {
         memory.withLock { $0.peakBytes = $0.liveBytes }
     }
 
+    /// How often the context was dropped. What was made under another generation cannot be used with what is made now.
+    package var contextGeneration: Int { current.withLock { $0.generation } }
+
     /// Drops the context: later buffers, queues and programs belong to a new one.
     ///
     /// After `BackendError.Code.deviceLost` everything made before must be dropped as well.
-    package func resetContext() {
-        let old = currentContext.withLock { context in
-            let old = context
-            context = nil
+    ///
+    /// - Parameter generation: that of the context to drop; nothing happens if it was dropped already. `nil` for the
+    ///   present one.
+    package func resetContext(generation: Int? = nil) {
+        let old = current.withLock { current -> Context? in
+            guard generation == nil || generation == current.generation else { return nil }
+            let old = current.context
+            current.context = nil
+            current.generation += 1
             return old
         }
         _ = consume old
@@ -54,11 +62,11 @@ package final class OpenCLDevice: Sendable {
 
     /// The context of everything that is made now.
     func context() throws(BackendError) -> Context {
-        try currentContext.withLock { context throws(BackendError) in
-            if let context { return context }
+        try current.withLock { current throws(BackendError) in
+            if let context = current.context { return context }
             do throws(CLError) {
                 let made = try Context(identifier)
-                context = made
+                current.context = made
                 return made
             } catch {
                 throw BackendError(error, device: info.name)
@@ -84,6 +92,11 @@ package final class OpenCLDevice: Sendable {
     func check(_ status: cl_int, _ call: String) throws(BackendError) {
         guard status == CL_SUCCESS else { throw BackendError(CLError(status, call), device: info.name) }
     }
+}
+
+private struct CurrentContext: Sendable {
+    var context: Context?
+    var generation = 0
 }
 
 /// A driver's device; never released, as root devices are not counted.

@@ -21,6 +21,7 @@ struct FaultLayer {
     /// The calls that can be made to fail.
     let functions: [String]
     private let armLayer: Arm
+    private let loseContexts: @convention(c) () -> Void
     private let countCalls: Calls
     private let failed: Count
     private let objects: Count
@@ -36,6 +37,7 @@ struct FaultLayer {
             unsafeBitCast(try #require(dlsym(library, name), "\(path) has no \(name)"), to: type)
         }
         armLayer = try symbol("fault_layer_arm", Arm.self)
+        loseContexts = try symbol("fault_layer_lose_contexts", (@convention(c) () -> Void).self)
         countCalls = try symbol("fault_layer_calls", Calls.self)
         failed = try symbol("fault_layer_has_failed", Count.self)
         objects = try symbol("fault_layer_live_objects", Count.self)
@@ -45,8 +47,11 @@ struct FaultLayer {
     }
 
     /// Lets a call fail and counts calls anew.
-    func arm(_ fault: Fault) {
+    ///
+    /// - Parameter losesContexts: whether nothing works from then on until a context is made, and old queues never again.
+    func arm(_ fault: Fault, losesContexts: Bool = false) {
         fault.function.withCString { armLayer($0, fault.status, UInt32(fault.call)) }
+        if losesContexts { loseContexts() }
     }
 
     /// Lets no call fail and counts calls anew.

@@ -80,14 +80,14 @@ private struct FaultSweep {
         let calls = try attempt(programs, request, nil)
         for (function, count) in calls.sorted(by: { $0.key < $1.key }) where programs.fails(function) {
             sweptFunctions.insert(function)
-            // CL_OUT_OF_RESOURCES is what every call may return.
+            // CL_OUT_OF_HOST_MEMORY is what every call may return.
             let places = min(count, maximumCount)
             for place in 0..<places {
                 let number = places == 1 ? 1 : 1 + place * (count - 1) / (places - 1)
-                _ = try attempt(programs, request, Fault(function: function, status: -5, call: number))
+                _ = try attempt(programs, request, Fault(function: function, status: -6, call: number))
             }
             if programs == .memory {
-                for status: Int32 in [-4, -6, -11, -36, -54, -9999] {
+                for status: Int32 in [-4, -5, -11, -36, -54, -9999] {
                     _ = try attempt(programs, request, Fault(function: function, status: status, call: 1))
                 }
             }
@@ -203,7 +203,7 @@ private func otherCalls(_ device: OpenCLDevice) throws -> [(function: String, bo
             alarm(FaultTests.maximumSeconds)
             var sweep = try FaultSweep(FaultLayer())
             for request in FaultSweep.Request.allCases {
-                try sweep.sweep(.memory, request, maximumCount: request == .first ? 32 : 3)
+                try sweep.sweep(.memory, request, maximumCount: request == .first ? 16 : 3)
             }
             for programs in FaultSweep.Programs.allCases where programs != .memory {
                 try sweep.sweep(programs, .first, maximumCount: 3)
@@ -226,6 +226,52 @@ private func otherCalls(_ device: OpenCLDevice) throws -> [(function: String, bo
             }
             tested.formUnion(FaultTests.queries)
             #expect(tested == Set(sweep.layer.functions), "\(tested.symmetricDifference(sweep.layer.functions))")
+        }
+    }
+
+    /// Two sessions of a device: one meets the loss of the context, which takes the buffers and programs of both along.
+    @Test func aLostContextIsMadeAnew() async {
+        await #expect(processExitsWith: .success) {
+            alarm(FaultTests.maximumSeconds)
+            let layer = try FaultLayer()
+            let digits = try Digits()
+            let device = try #require(OpenCLDevice.all.first)
+            let input = try digits.input(3)
+            let folder = try TemporaryFolder()
+            func expectAnswer(_ session: Session, _ fault: Fault) throws {
+                let answer = try session.answer(input)
+                #expect(try classes(answer) == digits.labels.prefix(3).map { Int($0) }, "\(fault)")
+            }
+            do {
+                let cache = ProgramCache(.init(folder: folder.path))
+                let other = try openCLSession(digits.model, cache: cache)
+                _ = try other.answer(input)
+                let functions = [
+                    "clCreateCommandQueue", "clCreateBuffer", "clSetKernelArg", "clEnqueueWriteBuffer",
+                    "clEnqueueNDRangeKernel", "clEnqueueReadBuffer", "clFinish",
+                ]
+                for (function, isWarm) in functions.flatMap({ [($0, false), ($0, true)] }) {
+                    let session = try openCLSession(digits.model, cache: cache)
+                    if isWarm { _ = try session.answer(input) }
+                    let fault = Fault(function: function, status: -36, call: 1)
+                    layer.arm(fault, losesContexts: true)
+                    // A session that has run makes nothing for a request of the same shape.
+                    if isWarm && ["clCreateCommandQueue", "clCreateBuffer", "clSetKernelArg"].contains(function) {
+                        _ = try session.answer(input)
+                        #expect(!layer.hasFailed, "\(fault)")
+                        continue
+                    }
+                    let error = #expect(throws: BackendError.self, "\(fault)") { try session.answer(input) }
+                    #expect(error?.code == .deviceLost && layer.hasFailed, "\(fault)")
+                    if let error { fault.expect(error, on: device) }
+                    layer.disarm()
+                    try expectAnswer(other, fault)
+                    try expectAnswer(session, fault)
+                    #expect(layer.liveContexts == 1, "\(fault): \(layer.liveContexts) contexts")
+                }
+            }
+            #expect(layer.liveObjects == 0)
+            #expect(device.memoryStatistics.liveBytes == 0 && device.memoryStatistics.liveBuffers == 0)
         }
     }
 

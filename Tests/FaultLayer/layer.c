@@ -13,6 +13,7 @@
 #define CL_USE_DEPRECATED_OPENCL_2_2_APIS
 #include <CL/cl_layer.h>
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,8 @@ static _Atomic int armed_function = -1;
 static _Atomic int armed_status;
 static _Atomic unsigned armed_call;
 static _Atomic int has_failed;
+static _Atomic int loses_contexts;
+static _Atomic int is_lost;
 static _Atomic int live_objects;
 static _Atomic int live_contexts;
 
@@ -86,11 +89,14 @@ void fault_layer_arm(const char *function, int status, unsigned nth) {
     for (int index = 0; index < function_count; index++)
         calls[index] = 0;
     has_failed = 0;
+    loses_contexts = 0;
     armed_status = status;
     armed_call = nth;
     if (function != NULL)
         armed_function = index_of(function);
 }
+
+void fault_layer_lose_contexts(void) { loses_contexts = 1; }
 
 unsigned fault_layer_calls(const char *function) {
     const int index = index_of(function);
@@ -103,13 +109,62 @@ int fault_layer_live_objects(void) { return live_objects; }
 
 int fault_layer_live_contexts(void) { return live_contexts; }
 
+#define MAXIMUM_QUEUES 1024
+static struct {
+    cl_command_queue queue;
+    int is_lost;
+} queues[MAXIMUM_QUEUES];
+static pthread_mutex_t queues_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void replace_queue(cl_command_queue old, cl_command_queue made) {
+    pthread_mutex_lock(&queues_lock);
+    int index = 0;
+    while (index < MAXIMUM_QUEUES && queues[index].queue != old)
+        index++;
+    if (index == MAXIMUM_QUEUES)
+        abort();
+    queues[index].queue = made;
+    queues[index].is_lost = 0;
+    pthread_mutex_unlock(&queues_lock);
+}
+
+static void lose_queues(void) {
+    pthread_mutex_lock(&queues_lock);
+    for (int index = 0; index < MAXIMUM_QUEUES; index++)
+        queues[index].is_lost = queues[index].queue != NULL;
+    pthread_mutex_unlock(&queues_lock);
+}
+
+static int is_lost_queue(cl_command_queue queue) {
+    int result = 0;
+    pthread_mutex_lock(&queues_lock);
+    for (int index = 0; index < MAXIMUM_QUEUES; index++) {
+        if (queues[index].queue == queue)
+            result = queues[index].is_lost;
+    }
+    pthread_mutex_unlock(&queues_lock);
+    return result;
+}
+
 /* The status to return in place of the call; CL_SUCCESS to call the driver. */
 static cl_int fault(int index) {
     const unsigned call = ++calls[index];
-    if (armed_function != index || call != armed_call)
-        return CL_SUCCESS;
-    has_failed = 1;
-    return armed_status;
+    if (armed_function == index && call == armed_call) {
+        has_failed = 1;
+        if (loses_contexts) {
+            is_lost = 1;
+            lose_queues();
+        }
+        return armed_status;
+    }
+    if (index == index_clCreateContext)
+        is_lost = 0;
+    return is_lost ? CL_DEVICE_NOT_AVAILABLE : CL_SUCCESS;
+}
+
+static cl_int queue_fault(int index, cl_command_queue queue) {
+    const cl_int status = fault(index);
+    return status == CL_SUCCESS && is_lost_queue(queue) ? CL_INVALID_COMMAND_QUEUE : status;
 }
 
 #define STATUS(name, parameters, arguments)                                                                            \
@@ -134,13 +189,19 @@ static cl_int fault(int index) {
 
 #define ENQUEUE(name, parameters, arguments)                                                                           \
     static cl_int CL_API_CALL layer_##name parameters {                                                                \
-        cl_int status = fault(index_##name);                                                                           \
+        cl_int status = queue_fault(index_##name, queue);                                                              \
         if (status != CL_SUCCESS)                                                                                      \
             return status;                                                                                             \
         status = next.name arguments;                                                                                  \
         if (status == CL_SUCCESS && event != NULL)                                                                     \
             live_objects++;                                                                                            \
         return status;                                                                                                 \
+    }
+
+#define WAIT(name)                                                                                                     \
+    static cl_int CL_API_CALL layer_##name(cl_command_queue queue) {                                                   \
+        const cl_int status = queue_fault(index_##name, queue);                                                        \
+        return status == CL_SUCCESS ? next.name(queue) : status;                                                       \
     }
 
 #define RELEASE(name, type, live)                                                                                      \
@@ -162,9 +223,23 @@ CREATE(clCreateContext, cl_context, live_contexts,
        (const cl_context_properties *properties, cl_uint count, const cl_device_id *devices, notify_context notify,
         void *data, cl_int *status_ret),
        (properties, count, devices, notify, data, status_ret))
-CREATE(clCreateCommandQueue, cl_command_queue, live_objects,
-       (cl_context context, cl_device_id device, cl_command_queue_properties properties, cl_int *status_ret),
-       (context, device, properties, status_ret))
+static cl_command_queue CL_API_CALL layer_clCreateCommandQueue(cl_context context, cl_device_id device,
+                                                               cl_command_queue_properties properties,
+                                                               cl_int *status_ret) {
+    const cl_int status = fault(index_clCreateCommandQueue);
+    if (status != CL_SUCCESS) {
+        if (status_ret != NULL)
+            *status_ret = status;
+        return NULL;
+    }
+    const cl_command_queue made = next.clCreateCommandQueue(context, device, properties, status_ret);
+    if (made != NULL) {
+        live_objects++;
+        replace_queue(NULL, made);
+    }
+    return made;
+}
+
 CREATE(clCreateBuffer, cl_mem, live_objects,
        (cl_context context, cl_mem_flags flags, size_t size, void *host, cl_int *status_ret),
        (context, flags, size, host, status_ret))
@@ -223,8 +298,8 @@ ENQUEUE(clEnqueueMarkerWithWaitList,
 ENQUEUE(clEnqueueBarrierWithWaitList,
         (cl_command_queue queue, cl_uint wait_count, const cl_event *wait_list, cl_event *event),
         (queue, wait_count, wait_list, event))
-STATUS(clFlush, (cl_command_queue queue), (queue))
-STATUS(clFinish, (cl_command_queue queue), (queue))
+WAIT(clFlush)
+WAIT(clFinish)
 STATUS(clWaitForEvents, (cl_uint count, const cl_event *events), (count, events))
 STATUS(clGetEventInfo, (cl_event event, cl_event_info property, size_t size, void *value, size_t *size_ret),
        (event, property, size, value, size_ret))
@@ -232,7 +307,12 @@ STATUS(clGetEventProfilingInfo,
        (cl_event event, cl_profiling_info property, size_t size, void *value, size_t *size_ret),
        (event, property, size, value, size_ret))
 RELEASE(clReleaseContext, cl_context, live_contexts)
-RELEASE(clReleaseCommandQueue, cl_command_queue, live_objects)
+
+static cl_int CL_API_CALL layer_clReleaseCommandQueue(cl_command_queue queue) {
+    live_objects--;
+    replace_queue(queue, NULL);
+    return next.clReleaseCommandQueue(queue);
+}
 RELEASE(clReleaseMemObject, cl_mem, live_objects)
 RELEASE(clReleaseProgram, cl_program, live_objects)
 RELEASE(clReleaseKernel, cl_kernel, live_objects)

@@ -5,17 +5,27 @@ import ApusLowering
 package import ApusOpenCL
 package import ApusOperators
 package import ApusTensor
+import Synchronization
 
 /// Runs one model on one OpenCL device: binds it to the shapes that arrive, keeps the plans, and runs them.
+///
+/// When the device is lost, the run fails; the next one makes everything anew in another context.
 package final class OpenCLExecutor: Executor {
     package let openCLDevice: OpenCLDevice
     package let graph: Graph
     private let options: ExecutorOptions
     private let knownInputs: Set<ValueID>
-    private let store: ConstantStore
     private let builder: ProgramBuilder
-    private let plans: PlanCache
     private let context: LoweringContext
+    private let resources: Mutex<Resources>
+
+    /// What was made in one context of the device.
+    private struct Resources: Sendable {
+        /// The device's `contextGeneration`.
+        var generation: Int
+        var store: ConstantStore
+        var plans: PlanCache
+    }
 
     package var deviceName: String { openCLDevice.info.name }
 
@@ -47,16 +57,48 @@ package final class OpenCLExecutor: Executor {
             context: PassContext(limits: options.limits)
         )
         for node in self.graph.nodes { _ = try OperatorTable.standard.makeOperator(node) }
-        store = ConstantStore(device, self.graph.constants, guards: options.guards)
         builder = ProgramBuilder(device: device, cache: cache, rewrite: options.rewriteKernel)
-        plans = PlanCache(capacity: options.maximumPlans)
+        resources = Mutex(
+            Resources(
+                generation: device.contextGeneration,
+                store: ConstantStore(device, self.graph.constants, guards: options.guards),
+                plans: PlanCache(capacity: options.maximumPlans)
+            )
+        )
+    }
+
+    /// What belongs to the device's present context; empty after another one was dropped.
+    private func currentResources() -> Resources {
+        let generation = openCLDevice.contextGeneration
+        return resources.withLock { resources in
+            if resources.generation != generation {
+                resources = Resources(
+                    generation: generation,
+                    store: ConstantStore(openCLDevice, graph.constants, guards: options.guards),
+                    plans: PlanCache(capacity: options.maximumPlans)
+                )
+            }
+            return resources
+        }
+    }
+
+    /// Runs a closure with what belongs to the device's present context, which is dropped if the device is lost.
+    private func withResources<Result>(_ body: (Resources) throws -> Result) throws -> Result {
+        let resources = currentResources()
+        do {
+            return try body(resources)
+        } catch let error as BackendError where error.poisonsContext {
+            openCLDevice.resetContext(generation: resources.generation)
+            _ = currentResources()
+            throw error
+        }
     }
 
     /// How often a plan for the shapes of a run was there already, and how often one was made.
-    package var planCounts: (hits: Int, misses: Int) { plans.counts }
+    package var planCounts: (hits: Int, misses: Int) { currentResources().plans.counts }
 
     /// How many buffers of constants the plans share.
-    package var sharedBufferCount: Int { store.bufferCount }
+    package var sharedBufferCount: Int { currentResources().store.bufferCount }
 
     package func plan(_ inputs: [ValueFact]) throws -> Plan? {
         var known: [ValueID: Tensor] = [:]
@@ -64,7 +106,7 @@ package final class OpenCLExecutor: Executor {
         for (id, fact) in zip(graph.inputs, inputs) {
             if let value = boundValue(id, fact.value) { known[id] = value } else { facts.append(fact) }
         }
-        return try prepare(graph.fixing(known), part: 0, known: known, inputs: facts).plan
+        return try withResources { try prepare(graph.fixing(known), part: 0, known: known, inputs: facts, $0).plan }
     }
 
     /// The value of an input that plans are bound to, `nil` where its type is enough.
@@ -77,10 +119,11 @@ package final class OpenCLExecutor: Executor {
         _ graph: Graph,
         part: Int,
         known: [ValueID: Tensor],
-        inputs: [ValueFact]
+        inputs: [ValueFact],
+        _ resources: Resources
     ) throws -> PreparedPlan {
         let values = known.sorted { $0.key < $1.key }.map { PlanCache.KnownValue(id: $0.key, $0.value) }
-        return try plans.plan(PlanCache.Key(part: part, known: values, inputs: inputs.map(\.type))) {
+        return try resources.plans.plan(PlanCache.Key(part: part, known: values, inputs: inputs.map(\.type))) {
             var bound = try ShapeBinder(limits: options.limits).bind(graph, inputs: inputs)
                 .optimized(
                     disabled: options.disabledPasses,
@@ -94,11 +137,19 @@ package final class OpenCLExecutor: Executor {
             var planner = PlanBuilder(context: context, fallback: options.fallback)
             if options.guards != nil { planner.guardBytes = GuardBands.byteCount }
             let plan = try planner.plan(bound, sharedConstants: Set(self.graph.constants.keys))
-            return try PreparedPlan(plan, openCLDevice, store, builder, guards: options.guards)
+            return try PreparedPlan(plan, openCLDevice, resources.store, builder, guards: options.guards)
         }
     }
 
     package func run(_ inputs: [RuntimeValue], _ runOptions: RunOptions) throws -> RunResult {
+        try withResources { try run(inputs, runOptions, $0) }
+    }
+
+    private func run(
+        _ inputs: [RuntimeValue],
+        _ runOptions: RunOptions,
+        _ resources: Resources
+    ) throws -> RunResult {
         guard inputs.count == graph.inputs.count else {
             throw ModelError(.invalidInput, "expected \(graph.inputs.count) inputs, found \(inputs.count)")
         }
@@ -122,7 +173,7 @@ package final class OpenCLExecutor: Executor {
                 guard case .tensor(let tensor) = value else { return .opaque }
                 return .tensor(tensor.type, nil)
             }
-            let prepared = try prepare(current, part: part, known: known, inputs: facts)
+            let prepared = try prepare(current, part: part, known: known, inputs: facts, resources)
             let inputs = values.filter { current.inputs.contains($0.key) }
             let produced = try prepared.withContext(profiling: runOptions.profile != nil) {
                 try $0.run(inputs, runOptions, limits)

@@ -9,6 +9,9 @@ const char *fault_layer_function(size_t index);
 /* Lets a call fail once with a status, the nth from now on; counts calls anew. NULL lets none fail. */
 void fault_layer_arm(const char *function, int status, unsigned nth);
 
+/* Lets the call that is armed lose all contexts: nothing works until a new one is made, and queues never again. */
+void fault_layer_lose_contexts(void);
+
 /* How often a function was called since the layer was armed. */
 unsigned fault_layer_calls(const char *function);
 
