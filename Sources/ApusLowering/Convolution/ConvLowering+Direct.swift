@@ -56,11 +56,13 @@ extension ConvLowering {
             let mostForBalance = tiles * lines * items / (16 * context.device.computeUnits)
             tilesPerItem = max(1, min(32768 / max(multiplies, 1), tiles, mostForBalance))
         }
-        // The tiles of a panel together ask for the whole next panel.
-        let ahead = ceilingDivision(4 * tile.columns, max(1, tiles * lines))
-        if context.device.isPocl, panelAxis == 2, packedElements * 4 > 512 << 10 {
-            let perImage = max(1, tiles * lines / max(1, output.batch))
-            program.defines["PREFETCH"] = String(min(4, ceilingDivision(tile.columns, 4 * perImage)))
+        // The tiles of a panel together ask for the whole next panel. Whether they do depends on one image alone, so that
+        // another batch finds the program built; with rows in cache instead of panels they ask for one line over and over.
+        let ahead = panelAxis == 2 ? ceilingDivision(4 * tile.columns, max(1, tiles * lines)) : 0
+        if context.device.isPocl, packedElements * 4 > 512 << 10 {
+            let linesOfImage = lines == 1 ? 1 : max(1, lines / max(1, output.batch))
+            let tilesOfImage = linesOfImage * ceilingDivision(direct.rows, tile.rows)
+            program.defines["PREFETCH"] = String(min(4, ceilingDivision(tile.columns, 4 * max(1, tilesOfImage))))
         }
         arguments += [.int(panelAxis), .int(tilesPerItem), .int(ahead)]
         if let scale {
