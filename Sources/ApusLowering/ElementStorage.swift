@@ -52,6 +52,9 @@ enum ElementStorage: Hashable {
         }
     }
 
+    /// Whether kernels multiply pairs of neighbouring elements: the `BF16_PAIRS` of `microkernel/tile.cl`.
+    func multipliesPairs(_ device: DeviceInfo) -> Bool { self == .bfloat16 && hasInstructions(device) }
+
     /// The suffix of the loads of `microkernel/lanes.cl`, and the type of an element in OpenCL C.
     var names: (suffix: String, element: String) {
         switch self {

@@ -57,7 +57,7 @@ struct AttentionCall {
     private func launchTile(_ result: inout ScratchLaunches, _ context: LoweringContext) throws(ModelError) {
         let width = context.device.vectorWidth
         let tile = WorkItemTile(rows: width >= 16 ? 8 : 4, columns: 2 * width, vectorWidth: width)
-        let usesPairs = storage == .bfloat16 && storage.hasInstructions(context.device)
+        let usesPairs = storage.multipliesPairs(context.device)
         let packedKey = try pack(
             key.memory,
             batchPitches: Array(key.pitches.prefix(2)),

@@ -40,7 +40,7 @@ struct MatrixProblem {
 
     /// Whether pairs of bfloat16 are multiplied.
     func usesPairs(_ device: DeviceInfo) -> Bool {
-        storage == .bfloat16 && storage.hasInstructions(device) && a.columnPitch == 1
+        storage.multipliesPairs(device) && a.columnPitch == 1
     }
 
     /// Whether all matrices of a batch are multiplied by the same one.

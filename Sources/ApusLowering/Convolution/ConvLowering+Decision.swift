@@ -87,7 +87,7 @@ extension ConvLowering {
 
 extension ConvolutionProblem {
     /// Whether pairs of bfloat16 are multiplied.
-    func usesPairs(_ device: DeviceInfo) -> Bool { storage == .bfloat16 && storage.hasInstructions(device) }
+    func usesPairs(_ device: DeviceInfo) -> Bool { storage.multipliesPairs(device) }
 
     /// The problem as tuning tells it from others.
     func tuningKey(_ call: OperatorCall) -> TuningKey.Convolution {
