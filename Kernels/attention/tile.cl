@@ -47,10 +47,10 @@
 // Vectors that cross cache lines are slow to load after they were stored.
 #define WHOLE_LINES __attribute__((aligned(64)))
 
-__constant int attention_lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+static __constant int attention_lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 // e^x for x <= 0, relative error below 3e-7; 0 below -87.
-FLOATV attention_exp(FLOATV exponent) {
+static FLOATV attention_exp(FLOATV exponent) {
     const FLOATV x = max(exponent, (FLOATV)(-87.0f));
     // Added to it, a float is rounded to a whole number, which is then in the low bits.
     const FLOATV shift = (FLOATV)(12582912.0f);

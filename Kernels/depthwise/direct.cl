@@ -37,7 +37,7 @@
 #if MULTIPLIER == 1
 #define LOAD_PIXEL(p) LOAD_VECTOR_ELEMENT(p)
 #else
-FLOATV load_spread(__global const ELEMENT *p, int lane) {
+static FLOATV load_spread(__global const ELEMENT *p, int lane) {
     float lanes[VECTOR];
     for (int i = 0; i < VECTOR; ++i)
         lanes[i] = LOAD_LANE_ELEMENT(p + (lane + i) / MULTIPLIER);

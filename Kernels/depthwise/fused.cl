@@ -46,9 +46,9 @@
 #define KEEP_ROW(r) COLUMNS_OF(KEEP_ONE, r)
 
 // One row of the first result, for one panel.
-void first_row(__global const ELEMENT *row, int pitch_h, int pitch_w, __global const TILE_WEIGHT *weights,
-               __global const float *bias, __local float *line, int width, int inputs, int kernel_h, int kernel_w,
-               int stride_w) {
+static void first_row(__global const ELEMENT *row, int pitch_h, int pitch_w, __global const TILE_WEIGHT *weights,
+                      __global const float *bias, __local float *line, int width, int inputs, int kernel_h,
+                      int kernel_w, int stride_w) {
     TILE_ROWS((long)stride_w * pitch_w)
     for (int tile = 0; tile * MR < width; ++tile) {
         const int x = min(tile * MR, width - MR);
@@ -96,7 +96,7 @@ void first_row(__global const ELEMENT *row, int pitch_h, int pitch_w, __global c
 #endif
 }
 
-void zero_floats(__local float *p, int count) {
+static void zero_floats(__local float *p, int count) {
     for (int i = 0; i < count; i += VECTOR)
         STORE_VECTOR((FLOATV)(0.0f), p + i);
 }

@@ -32,7 +32,7 @@
 #define QUAD(p) MOVED(as_int(vload4(0, p)))
 
 // The first n < 4 bytes at p as a quad; the others are not read.
-int integer_tail(__global const uchar *p, int n) {
+static int integer_tail(__global const uchar *p, int n) {
     int quad = p[0];
     if (n > 1)
         quad |= (int)p[1] << 8;

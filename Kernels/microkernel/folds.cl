@@ -4,12 +4,12 @@
 #define FOLD_SUM(a, b) ((a) + (b))
 #define FOLD_LARGEST(a, b) max(a, b)
 #define DEFINE_FOLDS(NAME, COMBINE)                                                                                    \
-    float NAME##4(float4 v) {                                                                                          \
+    static float NAME##4(float4 v) {                                                                                   \
         const float2 w = COMBINE(v.lo, v.hi);                                                                          \
         return COMBINE(w.x, w.y);                                                                                      \
     }                                                                                                                  \
-    float NAME##8(float8 v) { return NAME##4(COMBINE(v.lo, v.hi)); }                                                   \
-    float NAME##16(float16 v) { return NAME##8(COMBINE(v.lo, v.hi)); }
+    static float NAME##8(float8 v) { return NAME##4(COMBINE(v.lo, v.hi)); }                                            \
+    static float NAME##16(float16 v) { return NAME##8(COMBINE(v.lo, v.hi)); }
 DEFINE_FOLDS(fold_sum_, FOLD_SUM)
 DEFINE_FOLDS(fold_largest_, FOLD_LARGEST)
 #define sum_of_lanes(v) CONCATENATE(fold_sum_, VECTOR)(v)

@@ -24,7 +24,7 @@
 #ifdef POCL_DEVICE_ADDRESS_BITS
 // pocl's vstore16 becomes four stores of 128 bits, its vload16 of private memory eight loads of 64.
 #define DEFINE_STORE(T, SPACE)                                                                                         \
-    __attribute__((overloadable)) void store_vector(CONCATENATE(T, VECTOR) v, SPACE T *p) {                            \
+    static __attribute__((overloadable)) void store_vector(CONCATENATE(T, VECTOR) v, SPACE T *p) {                     \
         typedef CONCATENATE(T, VECTOR) __attribute__((aligned(sizeof(T)), may_alias)) Stored;                          \
         *(SPACE Stored *)p = v;                                                                                        \
     }
@@ -40,14 +40,14 @@ DEFINE_STORE(char, __global)
 DEFINE_STORE(uchar, __global)
 #define STORE_VECTOR(v, p) store_vector(v, p)
 #define DEFINE_LOAD(T, SPACE)                                                                                          \
-    __attribute__((overloadable)) CONCATENATE(T, VECTOR) load_vector(SPACE const T *p) {                               \
+    static __attribute__((overloadable)) CONCATENATE(T, VECTOR) load_vector(SPACE const T *p) {                        \
         typedef CONCATENATE(T, VECTOR) __attribute__((aligned(sizeof(T)), may_alias)) Stored;                          \
         return *(SPACE const Stored *)p;                                                                               \
     }
 DEFINE_LOAD(float, __private)
 DEFINE_LOAD(int, __private)
 #define DEFINE_LOAD_AS_IS(T, SPACE)                                                                                    \
-    __attribute__((overloadable)) CONCATENATE(T, VECTOR) load_vector(SPACE const T *p) {                               \
+    static __attribute__((overloadable)) CONCATENATE(T, VECTOR) load_vector(SPACE const T *p) {                        \
         return CONCATENATE(vload, VECTOR)(0, p);                                                                       \
     }
 DEFINE_LOAD_AS_IS(float, __global)
@@ -83,19 +83,19 @@ DEFINE_LOAD_AS_IS(uchar, __global)
 #define ELEMENT ushort
 #define USHORTV CONCATENATE(ushort, VECTOR)
 #if defined(ASM_BF16) && VECTOR == 16
-ushort16 lanes_to_bfloat(float16 v) {
+static ushort16 lanes_to_bfloat(float16 v) {
     ushort16 rounded;
     __asm__("vcvtneps2bf16 %1, %0" : "=v"(rounded) : "v"(v));
     return rounded;
 }
 #else
-USHORTV lanes_to_bfloat(FLOATV v) {
+static USHORTV lanes_to_bfloat(FLOATV v) {
     const UINTV bits = CONCATENATE(as_, UINTV)(v);
     const UINTV rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
     return CONCATENATE(convert_, USHORTV)(select(rounded, (UINTV)(0x7fc00000u), isnan(v)) >> 16);
 }
 #endif
-ushort lane_to_bfloat(float v) {
+static ushort lane_to_bfloat(float v) {
     const uint bits = as_uint(v);
     return isnan(v) ? 0x7fc0 : (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
 }

@@ -18,8 +18,8 @@
 #define READ_LINE(i) const FLOATV d##i = lines[line * SIDE + i];
 #define STORE_POSITION(i, value) STORE_VECTOR(value, v + (long)(line * SIDE + i) * pitch + c);
 
-void winograd_input_tile(__global const ELEMENT *image, int pitch_h, int pitch_w, int height, int width, int y, int x,
-                         int channels, WINOGRAD_SPACE float *v, int pitch) {
+static void winograd_input_tile(__global const ELEMENT *image, int pitch_h, int pitch_w, int height, int width, int y,
+                                int x, int channels, WINOGRAD_SPACE float *v, int pitch) {
     const int top = -y, bottom = height - y, left = -x, right = width - x;
     const int is_inside = top <= 0 && left <= 0 && bottom >= SIDE && right >= SIDE;
     __global const ELEMENT *corner = image + (long)y * pitch_h + (long)x * pitch_w;

@@ -14,7 +14,7 @@
 #endif
 #include "movement/vectors.cl"
 
-int movement_position(INDEX index, int extent) {
+static int movement_position(INDEX index, int extent) {
     const INDEX from_start = index < 0 ? index + extent : index;
     return (int)clamp(from_start, (INDEX)0, (INDEX)(extent - 1));
 }

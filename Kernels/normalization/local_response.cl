@@ -18,8 +18,8 @@
         input + input_offset + (long)i0 * px0 + (long)i1 * px1 + (long)i2 * px2 + (long)i3 * px3;                      \
     __global ELEMENT *q = output + output_offset + (long)i0 * py0 + (long)i1 * py1 + (long)i2 * py2 + (long)i3 * py3;
 
-float response_channel(__global const ELEMENT *p, int c, int channels, int before, int after, float scale, float beta,
-                       float bias) {
+static float response_channel(__global const ELEMENT *p, int c, int channels, int before, int after, float scale,
+                              float beta, float bias) {
     float sum = 0.0f;
     const int end = min(channels - 1, c + after);
     for (int k = max(0, c - before); k <= end; ++k) {

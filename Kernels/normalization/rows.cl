@@ -66,7 +66,7 @@ __kernel void normalization_rows(__global const ELEMENT *input, long input_offse
 }
 
 #ifdef GROUP
-float rows_group_sum(float value, __local float *shared) {
+static float rows_group_sum(float value, __local float *shared) {
     const int lane = get_local_id(0);
     barrier(CLK_LOCAL_MEM_FENCE);
     shared[lane] = value;

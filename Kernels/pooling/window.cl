@@ -67,7 +67,7 @@
     STORE##_ELEMENT(v, row + (long)x * output_pitch_w + c);
 
 // The first tap at or after `limit`, for taps from `start` on.
-int pooling_taps_below(int limit, int kernel_extent, int dilation) {
+static int pooling_taps_below(int limit, int kernel_extent, int dilation) {
     return limit <= 0 ? 0 : min(kernel_extent, (limit - 1) / dilation + 1);
 }
 

@@ -29,7 +29,7 @@
 float softmax_larger(float a, float b) { return b > a || isnan(b) ? b : a; }
 
 #ifdef ROWS
-void softmax_row(__global const ELEMENT *p, __global ELEMENT *q, int count, int step_x, int step_y) {
+static void softmax_row(__global const ELEMENT *p, __global ELEMENT *q, int count, int step_x, int step_y) {
     FLOATV most = (FLOATV)(-INFINITY);
     int j = 0;
     for (; j + VECTOR <= count; j += VECTOR) {

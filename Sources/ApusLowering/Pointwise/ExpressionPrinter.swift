@@ -332,7 +332,7 @@ struct ExpressionPrinter {
     }
 
     private static let integerPower = """
-        ulong integer_power(ulong base, ulong exponent, int is_negative) {
+        static ulong integer_power(ulong base, ulong exponent, int is_negative) {
             if (is_negative) return base == 1 ? 1 : base == (ulong)-1 ? (exponent & 1 ? base : 1) : 0;
             ulong result = 1;
             for (; exponent != 0; exponent >>= 1) {
