@@ -27,6 +27,7 @@
 // CHANNELS_PADDED: output, tensor and channel operands and bias hold roundup(C, VECTOR) channels that may be read and
 // written; otherwise channel tails are handled one by one.
 // EPILOGUE_LOOP: apply the epilogue in a loop over the tile instead of unrolled; for long expressions.
+#include "microkernel/logistic.cl"
 
 #ifdef HAS_BIAS
 #define BIAS_ARGUMENTS , __global const ELEMENT *bias, long bias_offset

@@ -31,6 +31,13 @@
 #define FIRST_BIAS_ARGUMENTS
 #define START_COLUMN(r, j) const FLOATV start_##j = (FLOATV)(0.0f);
 #endif
+// Compilers left to themselves move sums into the branches of the store, or mix the formulas of a whole tile, and spill
+// what they are made of.
+#if defined(ASM_TILE) || defined(BF16_PAIRS)
+#define SETTLE(v) __asm__ volatile("" : "+v"(v) : : "memory");
+#else
+#define SETTLE(v)
+#endif
 #define START_ONE(r, j) FLOATV acc_##r##_##j = start_##j;
 #define START_ROW(r) COLUMNS_OF(START_ONE, r)
 #ifdef FIRST_LOOP
@@ -39,6 +46,7 @@
 #define KEEP_ONE(r, j)                                                                                                 \
     {                                                                                                                  \
         FLOATV v = acc_##r##_##j;                                                                                      \
+        SETTLE(v)                                                                                                      \
         FIRST_FORMULA(FLOATV, v)                                                                                       \
         STORE_VECTOR(v, target + (r)*NR + j * VECTOR);                                                                 \
     }
@@ -117,6 +125,7 @@ enum { PANEL = NR };
 #else
 #define UNROLL_ROWS _Pragma("unroll 1")
 #endif
+#define SETTLE_ROW(r) SETTLE(acc_##r##_0)
 #define TAP_ROW(r) acc_##r##_0 = fma(LOAD_VECTOR(pixel + (r)*STRIDE_W * PANEL), weight, acc_##r##_0);
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
@@ -175,6 +184,7 @@ convolution_depthwise(__global const ELEMENT *input, long input_offset, int inpu
                         w += weight_pitch;
                     }
                 }
+                ROWS(SETTLE_ROW)
                 TILE_STORE(out_row + (long)x * output_pitch_w + c, output_pitch_w, tile * MR - x, MR, channels - c, n,
                            0, y, x, c)
             }

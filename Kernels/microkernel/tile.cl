@@ -145,7 +145,7 @@
 #define SPILL_ROW(r) COLUMNS_OF(SPILL_ONE, r)
 #define TILE_STORE_LANES                                                                                               \
     {                                                                                                                  \
-        float tile_lanes[MR * NR];                                                                                     \
+        float tile_lanes[MR * NR] __attribute__((aligned(64)));                                                        \
         ROWS(SPILL_ROW)                                                                                                \
         for (int r = tile_first; r < tile_end; ++r) {                                                                  \
             int j = 0;                                                                                                 \

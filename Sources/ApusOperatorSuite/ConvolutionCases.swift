@@ -164,6 +164,27 @@ private let convEpilogueCases: [OperatorCase] = [
         epilogue: .silu(.input(0)) + .input(1)
     ),
     conv(
+        "+ sigmoid of large sums",
+        [1, 8, 9, 9],
+        [24, 8, 1, 1],
+        extra: [.random(TensorType(.float32, [1, 24, 9, 9]), -200...200)],
+        epilogue: .sigmoid(.input(0) + .input(1))
+    ),
+    conv(
+        "+ sigmoid of small sums",
+        [1, 8, 9, 9],
+        [24, 8, 1, 1],
+        extra: [.random(TensorType(.float32, [1, 24, 9, 9]), -15 ... -8)],
+        epilogue: .sigmoid(.input(1) - .input(0) * .constant(1e-3))
+    ),
+    conv(
+        "+ silu of large sums",
+        [1, 8, 9, 9],
+        [24, 8, 1, 1],
+        extra: [.random(TensorType(.float32, [1, 24, 9, 9]), -1000...10)],
+        epilogue: .silu(.input(0) + .input(1))
+    ),
+    conv(
         "group 4 + prelu",
         [1, 8, 7, 7],
         [12, 2, 3, 3],

@@ -276,7 +276,8 @@ extension PointwiseExpression {
 
     /// Whether the formula is too long to be written out for every register of a tile.
     fileprivate var isLongInline: Bool {
-        switch self {
+        if let (_, x) = logisticQuotient { return x.isLongInline }
+        return switch self {
         case .input, .constant: false
         case .unary(let function, let a):
             switch function {

@@ -66,4 +66,33 @@ extension ExpressionPrinter {
         let sign = "copysign(\(try number(1)), \(x.text))"
         return Value(text: choose(isBeyond, sign, "(\(above) / \(below))", x.type), type: x.type)
     }
+
+    /// `1 / (1 + e^-x)`, or x times that, by `Kernels/microkernel/logistic.cl`; `nil` for any other formula, and outside
+    /// of the kernels that include it.
+    mutating func logistic(_ expression: PointwiseExpression, as type: ElementType) throws(ModelError) -> Value? {
+        guard form == .generic, let (numerator, x) = expression.logisticQuotient else { return nil }
+        let operand = try print(x, as: type)
+        guard operand.type.compute == "float" else { return nil }
+        let above = try print(numerator, as: type).text
+        return try name(Value(text: "(\(above) / LOGISTIC_SUM(T, \(operand.text)))", type: operand.type))
+    }
+}
+
+extension PointwiseExpression {
+    /// What is divided by `1 + e^-x`, and x: 1 for the logistic function, x for its product with x.
+    var logisticQuotient: (numerator: PointwiseExpression, x: PointwiseExpression)? {
+        switch self {
+        case .binary(.divide, .constant(1), .binary(.add, .constant(1), .unary(.exp, .unary(.negate, let x)))):
+            (.constant(1), x)
+        case .binary(.multiply, let a, let b):
+            if let (numerator, x) = b.logisticQuotient, numerator == .constant(1), a == x {
+                (a, x)
+            } else if let (numerator, x) = a.logisticQuotient, numerator == .constant(1), b == x {
+                (b, x)
+            } else {
+                nil
+            }
+        default: nil
+        }
+    }
 }

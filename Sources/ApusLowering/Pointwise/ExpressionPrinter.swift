@@ -61,6 +61,10 @@ struct ExpressionPrinter {
     mutating func print(_ expression: PointwiseExpression, as type: ElementType) throws(ModelError) -> Value {
         if let value = known[expression] { return value }
         let value: Value
+        if let logistic = try logistic(expression, as: type) {
+            known[expression] = logistic
+            return logistic
+        }
         switch expression {
         case .input(let index):
             guard inputs.indices.contains(index) else {
