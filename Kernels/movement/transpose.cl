@@ -8,8 +8,9 @@
 // `units` = batches * ceil(source_run / 16) units. Global size: (ceil(units / units_per_item), ceil(target_run /
 // span)); local size 1.
 //
-// movement_transpose_tiled: one work-group copies 32 i by 32 j through local memory. Global size: (roundup(target_run,
-// 32), ceil(source_run / 32) * 8, batches); local size (32, 8, 1); span, units and units_per_item are not used.
+// movement_transpose_tiled, with GROUP_TILE: one work-group copies 32 i by 32 j through local memory. Global size:
+// (roundup(target_run, 32), ceil(source_run / 32) * 8, batches); local size (32, 8, 1); span, units and units_per_item
+// are not used.
 //
 // Tunables: ELEMENT, an integer type of the element's width; VECTOR 16 (with uint): whole tiles, and the pixels of
 // three planes, by vector shuffles.
@@ -83,6 +84,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void movement_transpose(
     }
 }
 
+#ifdef GROUP_TILE
 __kernel __attribute__((reqd_work_group_size(32, 8, 1))) void movement_transpose_tiled(TRANSPOSE_PARAMETERS) {
     __local ELEMENT tile[32][33];
     LOCATE((int)get_global_id(2))
@@ -96,3 +98,4 @@ __kernel __attribute__((reqd_work_group_size(32, 8, 1))) void movement_transpose
         if (i0 + r < source_run && j0 + x < target_run)
             to[(long)(i0 + r) * target_pitch + j0 + x] = tile[x][r];
 }
+#endif

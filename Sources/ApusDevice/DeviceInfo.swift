@@ -48,6 +48,8 @@ package struct DeviceInfo: Sendable, Hashable {
     package var localMemoryBytes: Int
     package var maximumWorkGroupSize: Int
     package var baseAddressAlignmentBytes: Int
+    /// The bytes of all parameters of one kernel.
+    package var maximumParameterBytes: Int
     package var extensions: Set<String>
     /// Empty unless the device's compiler is known to take inline assembly.
     package var instructionSets: Set<InstructionSet>
@@ -56,6 +58,9 @@ package struct DeviceInfo: Sendable, Hashable {
     package var vectorWidth: Int
     package var supportsHalf: Bool
     package var supportsDouble: Bool
+    /// Whether OpenCL C 3.0 has atomics that order the memory of different work-groups (acquire and release, scope of
+    /// the device).
+    package var hasOrderedAtomics: Bool
     package var isPocl: Bool
     package var isNVIDIA: Bool
     /// NVIDIA's compute capability, such as 90 for `sm_90`; 0 elsewhere.
@@ -77,12 +82,14 @@ package struct DeviceInfo: Sendable, Hashable {
         localMemoryBytes: Int = 1 << 15,
         maximumWorkGroupSize: Int = 256,
         baseAddressAlignmentBytes: Int = 128,
+        maximumParameterBytes: Int = 256,
         extensions: Set<String> = [],
         instructionSets: Set<InstructionSet> = [],
         executionModel: ExecutionModel? = nil,
         vectorWidth: Int = 4,
         supportsHalf: Bool = false,
         supportsDouble: Bool = false,
+        hasOrderedAtomics: Bool = false,
         isPocl: Bool = false,
         isNVIDIA: Bool = false,
         computeCapability: Int = 0
@@ -101,6 +108,7 @@ package struct DeviceInfo: Sendable, Hashable {
         self.localMemoryBytes = localMemoryBytes
         self.maximumWorkGroupSize = maximumWorkGroupSize
         self.baseAddressAlignmentBytes = baseAddressAlignmentBytes
+        self.maximumParameterBytes = maximumParameterBytes
         self.extensions = extensions
         self.instructionSets = instructionSets
         self.executionModel =
@@ -108,6 +116,7 @@ package struct DeviceInfo: Sendable, Hashable {
         self.vectorWidth = vectorWidth
         self.supportsHalf = supportsHalf
         self.supportsDouble = supportsDouble
+        self.hasOrderedAtomics = hasOrderedAtomics
         self.isPocl = isPocl
         self.isNVIDIA = isNVIDIA
         self.computeCapability = computeCapability

@@ -10,8 +10,14 @@ struct CacheKey: Sendable, Hashable {
     static let formatVersion: UInt32 = 1
 
     init(source: String, options: String, info: DeviceInfo) {
-        var fields = [
-            "\(CacheKey.formatVersion)", source, options, info.platformName, info.platformVersion, info.name,
+        self.init([ProgramPart(source: source, options: options)], info: info)
+    }
+
+    /// The key of a program that is linked from several parts.
+    init(_ parts: [ProgramPart], info: DeviceInfo) {
+        var fields = ["\(CacheKey.formatVersion)"] + parts.flatMap { [$0.source, $0.options] }
+        fields += [
+            info.platformName, info.platformVersion, info.name,
             info.vendor, info.driverVersion, info.openCLVersion, "\(info.computeUnits)", "\(info.computeCapability)",
         ]
         if info.isPocl {

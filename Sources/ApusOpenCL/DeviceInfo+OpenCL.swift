@@ -28,6 +28,7 @@ extension DeviceInfo {
         var instructionSets: Set<InstructionSet> = []
         if isNVIDIA { instructionSets = [.ptx] }
         if isPocl && kind == .cpu { instructionSets = hostInstructionSets }
+        let features = nameVersions(device, CL_DEVICE_OPENCL_C_FEATURES)
         let doubleConfiguration = value(
             device,
             clGetDeviceInfo,
@@ -49,12 +50,16 @@ extension DeviceInfo {
             localMemoryBytes: long(CL_DEVICE_LOCAL_MEM_SIZE, 1 << 14),
             maximumWorkGroupSize: size(CL_DEVICE_MAX_WORK_GROUP_SIZE, 1),
             baseAddressAlignmentBytes: max(1, unsigned(CL_DEVICE_MEM_BASE_ADDR_ALIGN, 1024) / 8),
+            maximumParameterBytes: max(256, size(CL_DEVICE_MAX_PARAMETER_SIZE, 256)),
             extensions: extensions,
             instructionSets: instructionSets,
             // Renderers make vectors of work-items; wide vectors inside one only make their compilers slow.
             vectorWidth: kind == .cpu && !isSoftwareRenderer ? hostVectorWidth : 4,
             supportsHalf: extensions.contains("cl_khr_fp16"),
             supportsDouble: doubleConfiguration != 0 || extensions.contains("cl_khr_fp64"),
+            hasOrderedAtomics: features.isSuperset(of: [
+                "__opencl_c_atomic_order_acq_rel", "__opencl_c_atomic_scope_device",
+            ]),
             isPocl: isPocl,
             isNVIDIA: isNVIDIA,
             computeCapability: isNVIDIA

@@ -25,22 +25,36 @@ package final class Program: Sendable {
         options: String = ""
     ) throws(BackendError) {
         let context = try device.context()
-        let raw: OpaquePointer
+        let handle = try Program.handle(device, context, source: source)
+        var identifier: cl_device_id? = device.identifier.raw
+        let raw = handle.raw
+        let status = options.withCString { clBuildProgram(raw, 1, &identifier, $0, nil, nil) }
+        try Program.check(status, "clBuildProgram", raw, device)
+        self.init(device, context, handle, origin: .source)
+    }
+
+    /// A program that was not built.
+    static func handle(
+        _ device: OpenCLDevice,
+        _ context: Context,
+        source: String
+    ) throws(BackendError) -> Handle<ProgramKind> {
         do throws(CLError) {
-            raw = try create("clCreateProgramWithSource") { status in
-                var source = source
-                return source.withUTF8 { text in
-                    text.withMemoryRebound(to: CChar.self) { text in
-                        var start = text.baseAddress
-                        var count = text.count
-                        return clCreateProgramWithSource(context.handle.raw, 1, &start, &count, status)
+            return Handle(
+                try create("clCreateProgramWithSource") { status in
+                    var source = source
+                    return source.withUTF8 { text in
+                        text.withMemoryRebound(to: CChar.self) { text in
+                            var start = text.baseAddress
+                            var count = text.count
+                            return clCreateProgramWithSource(context.handle.raw, 1, &start, &count, status)
+                        }
                     }
                 }
-            }
+            )
         } catch {
             throw BackendError(error, device: device.info.name)
         }
-        try self.init(device, context, Handle(raw), options: options, origin: .source)
     }
 
     /// Loads what `binary()` returned for the same device and driver.
@@ -76,29 +90,22 @@ package final class Program: Sendable {
         }
         let handle = Handle<ProgramKind>(raw)
         try device.check(binaryStatus, "clCreateProgramWithBinary")
-        try self.init(device, context, handle, options: options, origin: .binary)
+        var identifier: cl_device_id? = device.identifier.raw
+        let built = handle.raw
+        let status = options.withCString { clBuildProgram(built, 1, &identifier, $0, nil, nil) }
+        try Program.check(status, "clBuildProgram", built, device)
+        self.init(device, context, handle, origin: .binary)
     }
 
-    private init(
+    /// - Parameter handle: a program that is built.
+    init(
         _ device: OpenCLDevice,
         _ context: Context,
         _ handle: consuming Handle<ProgramKind>,
-        options: String,
         origin: Origin
-    ) throws(BackendError) {
-        var identifier: cl_device_id? = device.identifier.raw
-        let raw = handle.raw
-        let status = options.withCString { clBuildProgram(raw, 1, &identifier, $0, nil, nil) }
-        guard status == CL_SUCCESS else {
-            throw BackendError(
-                Program.buildCode(status),
-                "\(CLError(status, "clBuildProgram"))",
-                device: device.info.name,
-                buildLog: Program.buildLog(raw, device),
-                status: status
-            )
-        }
-        kernelNames = string(raw, clGetProgramInfo, CL_PROGRAM_KERNEL_NAMES).split(separator: ";").map(String.init)
+    ) {
+        kernelNames = string(handle.raw, clGetProgramInfo, CL_PROGRAM_KERNEL_NAMES)
+            .split(separator: ";").map(String.init)
         self.device = device
         self.context = context
         self.origin = origin
@@ -148,8 +155,25 @@ package final class Program: Sendable {
         return result
     }
 
+    /// - Throws: `BackendError` with code `buildFailed` and the log, if a call that builds has failed.
+    static func check(
+        _ status: cl_int,
+        _ call: String,
+        _ raw: OpaquePointer,
+        _ device: OpenCLDevice
+    ) throws(BackendError) {
+        guard status != CL_SUCCESS else { return }
+        throw BackendError(
+            buildCode(status),
+            "\(CLError(status, call))",
+            device: device.info.name,
+            buildLog: buildLog(raw, device),
+            status: status
+        )
+    }
+
     /// A compiler that runs out of resources has not lost the device.
-    private static func buildCode(_ status: cl_int) -> BackendError.Code {
+    static func buildCode(_ status: cl_int) -> BackendError.Code {
         switch status {
         case CL_OUT_OF_HOST_MEMORY: .outOfMemory
         case CL_DEVICE_NOT_AVAILABLE: .deviceLost

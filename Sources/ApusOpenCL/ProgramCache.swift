@@ -100,7 +100,22 @@ package final class ProgramCache: Sendable {
         on device: OpenCLDevice,
         as info: DeviceInfo
     ) throws(BackendError) -> Program {
-        let key = CacheKey(source: source, options: options, info: info)
+        try program([ProgramPart(source: source, options: options)], on: device, as: info)
+    }
+
+    /// Returns the program of several parts, compiled each by itself and linked, at most once for a device's context.
+    ///
+    /// - Throws: `BackendError` with code `buildFailed` and the compiler's or the linker's log.
+    package func program(parts: [ProgramPart], on device: OpenCLDevice) throws(BackendError) -> Program {
+        try program(parts, on: device, as: device.info)
+    }
+
+    private func program(
+        _ parts: [ProgramPart],
+        on device: OpenCLDevice,
+        as info: DeviceInfo
+    ) throws(BackendError) -> Program {
+        let key = CacheKey(parts, info: info)
         let slot = slots.withLock { slots in
             let slotKey = SlotKey(device: ObjectIdentifier(device), key: key)
             if let slot = slots[slotKey] { return slot }
@@ -114,11 +129,11 @@ package final class ProgramCache: Sendable {
                 counts.withLock { $0.memoryHits += 1 }
                 return cached
             }
-            if let program = load(key, options, device) {
+            if let program = load(key, parts.count == 1 ? parts[0].options : "", device) {
                 cached = program
                 return program
             }
-            let program = try build(key, source, options, device)
+            let program = try build(key, parts, device)
             cached = program
             return program
         }
@@ -169,11 +184,13 @@ package final class ProgramCache: Sendable {
 
     private func build(
         _ key: CacheKey,
-        _ source: String,
-        _ options: String,
+        _ parts: [ProgramPart],
         _ device: OpenCLDevice
     ) throws(BackendError) -> Program {
-        let program = try Program(device, source: source, options: options)
+        let program =
+            parts.count == 1
+            ? try Program(device, source: parts[0].source, options: parts[0].options)
+            : try Program(device, linking: parts)
         counts.withLock { $0.sourceBuilds += 1 }
         guard folder != nil else { return program }
         if device.info.isPocl {

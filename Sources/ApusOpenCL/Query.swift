@@ -35,6 +35,17 @@ func string(_ object: OpaquePointer, _ function: InfoFunction, _ property: Int32
     return text.trimmingSpaces
 }
 
+/// The names of a property that lists names with versions; empty if the driver does not know it.
+func nameVersions(_ device: OpaquePointer, _ property: Int32) -> Set<String> {
+    let bytes = bytes(device, clGetDeviceInfo, property)
+    let size = MemoryLayout<cl_name_version>.size
+    return Set(
+        stride(from: 0, to: bytes.count - size + 1, by: size).map { start in
+            String(decoding: bytes[start + 4..<start + size].prefix { $0 != 0 }, as: UTF8.self)
+        }
+    )
+}
+
 extension String {
     /// The text without spaces and line ends around it.
     var trimmingSpaces: String {

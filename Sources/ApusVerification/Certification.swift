@@ -16,6 +16,8 @@ package struct Certification: Sendable {
     package let repetitions: Int
     /// What the device is not trusted with; empty where its kernels are to be judged.
     package var tuning = TuningTable()
+    /// The fewest launches that run as one persistent kernel, on devices that can; 1 judges that kernel in every case.
+    package var minimumSequenceLength: Int?
     /// Changes the text of kernels before they are built, for tests.
     package var rewriteKernel: (@Sendable (KernelProgram, String) -> String)?
 
@@ -44,6 +46,7 @@ package struct Certification: Sendable {
         options.executionModel = model
         options.guards = guards
         options.rewriteKernel = rewriteKernel
+        if let minimumSequenceLength { options.minimumSequenceLength = minimumSequenceLength }
         do {
             let executor = try OpenCLExecutor(graph, on: device, options: options, tuning: tuning, cache: cache)
             let first = try executor.run(inputs, RunOptions()).outputs

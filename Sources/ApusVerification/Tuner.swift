@@ -150,7 +150,7 @@ package struct Tuner: Sendable {
         _ key: TuningKey
     ) throws -> OpenCLExecutor {
         var options = ExecutorOptions()
-        options.disabledPasses = Set(PassPipeline.standard.map(\.name))
+        options.disabledPasses = Set(PassPipeline.standard.map(\.name) + [PassPipeline.persistent])
         options.fallback = .never
         options.rewriteKernel = rewriteKernel
         var forced = tuning

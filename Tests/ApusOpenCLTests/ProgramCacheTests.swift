@@ -15,6 +15,49 @@ import Testing
         case writableByOthers, symbolicLink, folderInstead, pipeInstead
     }
 
+    @Test func linkedProgramsAreStored() throws {
+        let device = try testDevice()
+        let folder = try TemporaryFolder()
+        let parts = [
+            ProgramPart(
+                source: "static float own(float x) { return x * 3.0f; } float triple(float x) { return own(x); }",
+                options: "-cl-std=CL1.2"
+            ),
+            ProgramPart(
+                source: """
+                    float triple(float x);
+                    static float own(float x) { return x + FACTOR; }
+                    __kernel void scale(__global const float *x, __global float *y, int offset, float bias) {
+                        const int i = get_global_id(0);
+                        y[offset + i] = own(triple(x[offset + i])) + bias;
+                    }
+                    """,
+                options: "-cl-std=CL1.2 -DFACTOR=0"
+            ),
+        ]
+        let first = ProgramCache(.init(folder: folder.path))
+        try expectScales(try first.program(parts: parts, on: device), by: 3)
+        first.storePending()
+        #expect(first.statistics.stores == 1)
+        let second = ProgramCache(.init(folder: folder.path))
+        let program = try second.program(parts: parts, on: device)
+        #expect(program.origin == .binary)
+        try expectScales(program, by: 3)
+    }
+
+    @Test func aPartThatIsMissingIsABuildFailure() throws {
+        let device = try testDevice()
+        let cache = ProgramCache(.init(folder: nil))
+        let source = "float absent(float x); __kernel void scale(__global float *v) { v[0] = absent(v[0]); }"
+        let broken = ProgramPart(source: "float absent(float x) { return y; }", options: "")
+        let user = ProgramPart(source: source, options: "")
+        let error = #expect(throws: BackendError.self) { try cache.program(parts: [user, broken], on: device) }
+        #expect(error?.code == .buildFailed && error?.buildLog?.contains("y") == true, "\(String(describing: error))")
+        let twice = ProgramPart(source: "float absent(float x) { return x; }", options: "")
+        let clash = #expect(throws: BackendError.self) { try cache.program(parts: [user, twice, twice], on: device) }
+        #expect(clash?.code == .buildFailed, "\(String(describing: clash))")
+    }
+
     @Test(arguments: Damage.allCases)
     func spoiledEntriesAreRebuilt(_ damage: Damage) throws {
         let device = try testDevice()

@@ -29,7 +29,8 @@ private struct FaultSweep {
                 ["clCreateContext", "clCreateProgramWithBinary", "clBuildProgram", "clGetProgramInfo"].contains(
                     function
                 )
-            case .source: ["clCreateProgramWithSource", "clBuildProgram"].contains(function)
+            case .source:
+                ["clCreateProgramWithSource", "clBuildProgram", "clCompileProgram", "clLinkProgram"].contains(function)
             case .stored: ["clGetProgramInfo", "clCreateKernel", "clGetKernelInfo"].contains(function)
             }
         }
@@ -70,6 +71,8 @@ private struct FaultSweep {
         let answer = try openCLSession(digits.model, cache: cache).answer(input)
         #expect(try classes(answer) == digits.labels.prefix(3).map { Int($0) })
         expected = try answer.array(of: Float.self)
+        // A profiled run needs the programs of single launches.
+        _ = try openCLSession(digits.model, cache: cache).run(input, RunOptions(profile: RunProfile()))
         cache.storePending()
     }
 
@@ -77,6 +80,8 @@ private struct FaultSweep {
     ///
     /// - Parameter maximumCount: how many of the calls of one function fail in turn, first and last ones among them.
     mutating func sweep(_ programs: Programs, _ request: Request, maximumCount: Int) throws {
+        // The first attempt builds what a context lost before has taken along.
+        if programs == .memory { _ = try attempt(programs, request, nil) }
         let calls = try attempt(programs, request, nil)
         for (function, count) in calls.sorted(by: { $0.key < $1.key }) where programs.fails(function) {
             sweptFunctions.insert(function)

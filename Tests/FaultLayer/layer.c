@@ -34,6 +34,8 @@
     X(clCreateProgramWithSource)                                                                                       \
     X(clCreateProgramWithBinary)                                                                                       \
     X(clBuildProgram)                                                                                                  \
+    X(clCompileProgram)                                                                                                \
+    X(clLinkProgram)                                                                                                   \
     X(clGetProgramInfo)                                                                                                \
     X(clGetProgramBuildInfo)                                                                                           \
     X(clCreateKernel)                                                                                                  \
@@ -257,6 +259,14 @@ STATUS(clBuildProgram,
        (cl_program program, cl_uint count, const cl_device_id *devices, const char *options, notify_program notify,
         void *data),
        (program, count, devices, options, notify, data))
+STATUS(clCompileProgram,
+       (cl_program program, cl_uint count, const cl_device_id *devices, const char *options, cl_uint header_count,
+        const cl_program *headers, const char **names, notify_program notify, void *data),
+       (program, count, devices, options, header_count, headers, names, notify, data))
+CREATE(clLinkProgram, cl_program, live_objects,
+       (cl_context context, cl_uint count, const cl_device_id *devices, const char *options, cl_uint program_count,
+        const cl_program *programs, notify_program notify, void *data, cl_int *status_ret),
+       (context, count, devices, options, program_count, programs, notify, data, status_ret))
 STATUS(clGetProgramInfo, (cl_program program, cl_program_info property, size_t size, void *value, size_t *size_ret),
        (program, property, size, value, size_ret))
 STATUS(clGetProgramBuildInfo,

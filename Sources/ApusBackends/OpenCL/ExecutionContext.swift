@@ -15,11 +15,19 @@ final class ExecutionContext {
     private let queue: Queue
     private let track: RunProfile.Track
     private let arena: Buffer
-    private var kernels: [Kernel] = []
+    /// The launches of the run by the step at which they begin: those of single steps, and of sequences.
+    private var launches: [Int: ReadyLaunch] = [:]
+
+    private struct ReadyLaunch {
+        var kernel: Kernel
+        var globalSize: [Int]
+        var localSize: [Int]?
+    }
 
     init(
         _ prepared: PreparedPlan,
         _ programs: [KernelProgram: Program],
+        _ persistent: PersistentProgram?,
         profiling: Bool
     ) throws(BackendError) {
         self.prepared = prepared
@@ -34,10 +42,29 @@ final class ExecutionContext {
             guards: prepared.guards,
             used: prepared.plan.arenaBlocks
         )
-        for planned in prepared.plan.launches {
+        let sequences = persistent?.sequences ?? []
+        for (number, sequence) in sequences.enumerated() {
+            let ready = try persistent?.makeKernel(number, queue) { location throws(BackendError) in
+                try self.buffer(location)
+            }
+            guard let (kernel, globalSize) = ready else { continue }
+            launches[sequence.steps.lowerBound] = ReadyLaunch(
+                kernel: kernel,
+                globalSize: globalSize,
+                localSize: [1]
+            )
+        }
+        for (index, step) in prepared.plan.steps.enumerated() {
+            guard case .launch(let planned) = step, !sequences.contains(where: { $0.steps.contains(index) }) else {
+                continue
+            }
             var buffers: [Buffer] = []
             for location in planned.locations { buffers.append(try buffer(location)) }
-            kernels.append(try makeKernel(planned, programs, buffers, prepared.device))
+            launches[index] = ReadyLaunch(
+                kernel: try makeKernel(planned, programs, buffers, prepared.device),
+                globalSize: planned.launch.globalSize,
+                localSize: planned.launch.localSize
+            )
         }
     }
 
@@ -78,19 +105,19 @@ final class ExecutionContext {
     ) throws {
         let plan = prepared.plan
         var recording = isProfiling ? StepRecording(plan, track) : nil
-        var nextKernel = 0
         var sinceFlush = 0
-        for step in plan.steps {
+        for (index, step) in plan.steps.enumerated() {
             switch step {
             case .launch(let planned):
+                // The later launches of a sequence are part of its first one.
+                guard let ready = launches[index] else { continue }
                 let called = recording == nil ? 0 : RunProfile.now
                 let event = try queue.enqueueKernel(
-                    kernels[nextKernel],
-                    globalSize: planned.launch.globalSize,
-                    localSize: planned.launch.localSize,
+                    ready.kernel,
+                    globalSize: ready.globalSize,
+                    localSize: ready.localSize,
                     wantsEvent: isProfiling
                 )
-                nextKernel += 1
                 sinceFlush += 1
                 if sinceFlush == 32 {
                     sinceFlush = 0

@@ -24,6 +24,7 @@ package final class OpenCLExecutor: Executor {
         /// The device's `contextGeneration`.
         var generation: Int
         var store: ConstantStore
+        var stages: LinkedStageStore
         var plans: PlanCache
     }
 
@@ -62,6 +63,7 @@ package final class OpenCLExecutor: Executor {
             Resources(
                 generation: device.contextGeneration,
                 store: ConstantStore(device, self.graph.constants, guards: options.guards),
+                stages: LinkedStageStore(),
                 plans: PlanCache(capacity: options.maximumPlans)
             )
         )
@@ -75,6 +77,7 @@ package final class OpenCLExecutor: Executor {
                 resources = Resources(
                     generation: generation,
                     store: ConstantStore(openCLDevice, graph.constants, guards: options.guards),
+                    stages: LinkedStageStore(),
                     plans: PlanCache(capacity: options.maximumPlans)
                 )
             }
@@ -137,7 +140,7 @@ package final class OpenCLExecutor: Executor {
             var planner = PlanBuilder(context: context, fallback: options.fallback)
             if options.guards != nil { planner.guardBytes = GuardBands.byteCount }
             let plan = try planner.plan(bound, sharedConstants: Set(self.graph.constants.keys))
-            return try PreparedPlan(plan, openCLDevice, resources.store, builder, guards: options.guards)
+            return try PreparedPlan(plan, openCLDevice, resources.store, resources.stages, builder, options)
         }
     }
 

@@ -12,10 +12,14 @@ final class PreparedPlan: Sendable {
     let device: OpenCLDevice
     let buffers: [BufferLocation: Buffer]
     let guards: GuardBands?
-    private let programs: [KernelProgram: Program]
+    /// The sequences of launches that one kernel runs; profiled runs leave them apart.
+    let persistent: PersistentProgram?
+    /// What is not built yet is only needed by profiled runs.
+    private let programs: Mutex<[KernelProgram: Program]>
     private let idle = Mutex<[ExecutionContext]>([])
-    private let cache: ProgramCache
+    private let builder: ProgramBuilder
     private let hasRun = Atomic<Bool>(false)
+    private let hasBeenProfiled = Atomic<Bool>(false)
 
     /// Builds programs and fills constants.
     ///
@@ -24,16 +28,43 @@ final class PreparedPlan: Sendable {
         _ plan: Plan,
         _ device: OpenCLDevice,
         _ store: ConstantStore,
+        _ stages: LinkedStageStore,
         _ builder: ProgramBuilder,
-        guards: GuardBands?
+        _ options: ExecutorOptions
     ) throws(BackendError) {
         self.plan = plan
         self.device = device
-        self.guards = guards
-        cache = builder.cache
-        programs = try builder.programs(for: plan.programs)
+        self.builder = builder
+        guards = options.guards
         let queue = try device.makeQueue()
+        persistent =
+            options.disabledPasses.contains(PassPipeline.persistent)
+            ? nil
+            : try PersistentProgram(plan, device, stages, builder, queue, minimumLength: options.minimumSequenceLength)
+        var needed = Set(plan.loadSteps.map(\.launch.program))
+        let sequences = persistent?.sequences ?? []
+        for (index, step) in plan.steps.enumerated() {
+            guard case .launch(let planned) = step, !sequences.contains(where: { $0.steps.contains(index) }) else {
+                continue
+            }
+            needed.insert(planned.launch.program)
+        }
+        let programs = try builder.programs(for: needed)
+        self.programs = Mutex(programs)
         buffers = try store.buffers(for: plan, extra: plan.graph.constants, programs: programs, queue: queue)
+    }
+
+    /// The programs of all launches, or of those that no sequence runs.
+    private func programs(all: Bool) throws(BackendError) -> [KernelProgram: Program] {
+        let built = programs.withLock { $0 }
+        guard all else { return built }
+        let missing = plan.programs.subtracting(built.keys)
+        guard !missing.isEmpty else { return built }
+        let added = try builder.programs(for: missing)
+        return programs.withLock { programs in
+            programs.merge(added) { old, _ in old }
+            return programs
+        }
     }
 
     /// Lends an execution context: an idle one, or a new one.
@@ -50,14 +81,21 @@ final class PreparedPlan: Sendable {
         if let reused {
             context = reused.context
         } else {
-            context = try ExecutionContext(self, programs, profiling: profiling)
+            context = try ExecutionContext(
+                self,
+                try programs(all: profiling),
+                profiling ? nil : persistent,
+                profiling: profiling
+            )
         }
         let result = try RunGate.gate(of: device).sharing { try body(context) }
         let returned = ContextBox(context)
         idle.withLock { $0.append(returned.context) }
-        if !hasRun.exchange(true, ordering: .relaxed) {
+        let hadRun =
+            profiling ? hasBeenProfiled.exchange(true, ordering: .relaxed) : hasRun.exchange(true, ordering: .relaxed)
+        if !hadRun {
             // Some drivers finish a program at its first launch: only now is its binary worth keeping.
-            RunGate.gate(of: device).excluding { cache.storePending() }
+            RunGate.gate(of: device).excluding { builder.cache.storePending() }
         }
         return result
     }

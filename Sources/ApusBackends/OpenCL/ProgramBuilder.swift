@@ -14,7 +14,7 @@ struct ProgramBuilder: Sendable {
         var result: [KernelProgram: Program] = [:]
         for program in needed {
             result[program] = try cache.program(
-                source: try rewritten(program),
+                source: try text(of: program),
                 options: "-cl-std=CL1.2",
                 on: device
             )
@@ -22,7 +22,8 @@ struct ProgramBuilder: Sendable {
         return result
     }
 
-    private func rewritten(_ program: KernelProgram) throws(BackendError) -> String {
+    /// The text that the device compiles, as tests have changed it.
+    func text(of program: KernelProgram) throws(BackendError) -> String {
         let text = try source(of: program)
         return rewrite?(program, text) ?? text
     }
@@ -33,9 +34,14 @@ struct ProgramBuilder: Sendable {
         for (name, value) in program.defines.sorted(by: { $0.key < $1.key }) { text += "#define \(name) \(value)\n" }
         if !program.generated.isEmpty { text += "#line 1 \"generated.cl\"\n" + program.generated + "\n" }
         guard !program.file.isEmpty else { return text }
-        guard let file = expandedKernelSource(program.file) else {
-            throw BackendError(.unsupported, "there is no kernel file \(program.file)", device: device.info.name)
+        return text + (try kernelFile(program.file))
+    }
+
+    /// A file below `Kernels/` with its includes.
+    func kernelFile(_ path: String) throws(BackendError) -> String {
+        guard let file = expandedKernelSource(path) else {
+            throw BackendError(.unsupported, "there is no kernel file \(path)", device: device.info.name)
         }
-        return text + file
+        return file
     }
 }

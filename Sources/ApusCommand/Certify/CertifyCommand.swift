@@ -30,6 +30,9 @@ struct CertifyCommand: ParsableCommand {
     )
     var executionModel: ExecutionModel?
 
+    @Flag(help: "Run the launches of every case by the persistent kernel that joins those of networks.")
+    var persistent = false
+
     @Option(help: "How often each case runs; every run must give the same bits.")
     var repetitions = 20
 
@@ -89,7 +92,7 @@ struct CertifyCommand: ParsableCommand {
             serveCases(ConformanceWorker(device: selection).run)
         } else if worker {
             let device = try resolved(selection)
-            serveCases(OperatorWorker(device: device, repetitions: repetitions, avoidsRefused: avoidRefused).run)
+            serveCases(makeWorker(device, avoidsRefused: avoidRefused).run)
         } else if let onnxSuite {
             try runConformance(onnxSuite)
         } else {
@@ -147,18 +150,26 @@ struct CertifyCommand: ParsableCommand {
         }
     }
 
+    private func makeWorker(_ device: OpenCLDevice, avoidsRefused: Bool) -> OperatorWorker {
+        OperatorWorker(
+            device: device,
+            repetitions: repetitions,
+            avoidsRefused: avoidsRefused,
+            persistent: persistent
+        )
+    }
+
     private func judge(
         _ tasks: [String],
         on device: OpenCLDevice,
         avoidsRefused: Bool = false
     ) throws -> [CaseVerdict] {
         if inProcess {
-            let worker = OperatorWorker(device: device, repetitions: repetitions, avoidsRefused: avoidsRefused)
-            return tasks.map(worker.run)
+            return tasks.map(makeWorker(device, avoidsRefused: avoidsRefused).run)
         }
         let arguments = ["--device", "opencl:\(device.index)", "--repetitions", "\(repetitions)"]
         let pool = WorkerPool(
-            arguments: arguments + (avoidsRefused ? ["--avoid-refused"] : []),
+            arguments: arguments + (avoidsRefused ? ["--avoid-refused"] : []) + (persistent ? ["--persistent"] : []),
             jobs: min(jobs, 4),
             timeout: timeout
         )

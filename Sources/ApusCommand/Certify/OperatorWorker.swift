@@ -9,10 +9,13 @@ struct OperatorWorker {
     private let device: OpenCLDevice
     private let certification: Certification
 
-    /// - Parameter avoidsRefused: whether kernels that were refused before are left out, as sessions do.
-    init(device: OpenCLDevice, repetitions: Int, avoidsRefused: Bool = false) {
+    /// - Parameters:
+    ///   - avoidsRefused: whether kernels that were refused before are left out, as sessions do.
+    ///   - persistent: whether a persistent kernel runs the launches of every case.
+    init(device: OpenCLDevice, repetitions: Int, avoidsRefused: Bool = false, persistent: Bool = false) {
         self.device = device
         var certification = Certification(device, repetitions: repetitions)
+        if persistent { certification.minimumSequenceLength = 1 }
         if avoidsRefused { certification.tuning = TuningTable(refusalsOn: device.info, in: .shared) }
         self.certification = certification
     }

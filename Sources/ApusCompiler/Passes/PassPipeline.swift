@@ -36,16 +36,21 @@ package struct PassPipeline: Sendable {
         return (shapeFree.passes + bound.passes).filter { names.insert($0.name).inserted }
     }()
 
+    /// What can be disabled like a pass, though it comes after the passes: launches one after another run as one
+    /// persistent kernel.
+    package static let persistent = "persistent"
+
     /// Checks names given by a user.
     ///
     /// - Throws: `ModelError` with code `invalidInput` that lists the names, if one is no pass.
     package static func check(disabled: Set<String>) throws(ModelError) {
-        let unknown = disabled.subtracting(standard.map(\.name)).sorted()
+        let names = standard.map(\.name) + [persistent]
+        let unknown = disabled.subtracting(names).sorted()
         guard unknown.isEmpty else {
             throw ModelError(
                 .invalidInput,
                 "there is no pass \(unknown.map { "\"\($0)\"" }.joined(separator: ", ")); the passes are "
-                    + standard.map(\.name).joined(separator: ", ")
+                    + names.joined(separator: ", ")
             )
         }
     }

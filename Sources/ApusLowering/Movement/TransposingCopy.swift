@@ -64,6 +64,7 @@ struct TransposingCopy {
             )
         }
         global = [(targetRun + tile - 1) / tile * tile, blocks * 8, batches]
+        defines["GROUP_TILE"] = ""
         return KernelLaunch(
             program: KernelProgram(file: "movement/transpose.cl", defines: defines),
             kernel: "movement_transpose_tiled",
