@@ -49,7 +49,12 @@ extension Program {
                 }
             }
         } catch {
-            throw BackendError(Program.buildCode(error.status), "\(error)", device: device.info.name, status: error.status)
+            throw BackendError(
+                Program.buildCode(error.status),
+                "\(error)",
+                device: device.info.name,
+                status: error.status
+            )
         }
         let handle = Handle<ProgramKind>(raw)
         // pocl returns a program and no error when linking has failed.
