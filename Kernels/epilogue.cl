@@ -26,8 +26,19 @@
 // HAS_BIAS adds `const ELEMENT *bias, long bias_offset` before these; bias[c] is added first.
 // CHANNELS_PADDED: output, tensor and channel operands and bias hold roundup(C, VECTOR) channels that may be read and
 // written; otherwise channel tails are handled one by one.
+// FLOAT_RESULT: results are stored as floats whatever ELEMENT is: RESULT in place of ELEMENT.
 // EPILOGUE_LOOP: apply the epilogue in a loop over the tile instead of unrolled; for long expressions.
 #include "microkernel/logistic.cl"
+
+#ifdef FLOAT_RESULT
+#define RESULT float
+#define STORE_VECTOR_RESULT(v, p) STORE_VECTOR(v, p)
+#define STORE_LANE_RESULT(v, p) STORE_LANE(v, p)
+#else
+#define RESULT ELEMENT
+#define STORE_VECTOR_RESULT(v, p) STORE_VECTOR_ELEMENT(v, p)
+#define STORE_LANE_RESULT(v, p) STORE_LANE_ELEMENT(v, p)
+#endif
 
 #ifdef HAS_BIAS
 #define BIAS_ARGUMENTS , __global const ELEMENT *bias, long bias_offset

@@ -78,7 +78,7 @@ enum { packed_width = MR };
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm_packed(__global const TILE_ELEMENT *matrix_a, long a_offset, int a_pitch_n, int a_pitch_d, int a_pitch,
             __global const TILE_WEIGHT *matrix_b, long b_offset, int b_pitch_n, int b_pitch_d,
-            __global ELEMENT *matrix_c, long c_offset, int c_pitch_n, int c_pitch_d, int c_pitch, int batch_inner,
+            __global RESULT *matrix_c, long c_offset, int c_pitch_n, int c_pitch_d, int c_pitch, int batch_inner,
             int rows, int columns, int depth, int rows_per_item, int ahead,
             int panel_axis BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
     const int panel = get_global_id(panel_axis);
@@ -89,7 +89,7 @@ gemm_packed(__global const TILE_ELEMENT *matrix_a, long a_offset, int a_pitch_n,
     const int steps = (depth + K_STEP - 1) / K_STEP;
     __global const TILE_WEIGHT *panel_b =
         matrix_b + b_offset + (long)n * b_pitch_n + (long)d * b_pitch_d + (long)panel * NR * steps;
-    __global ELEMENT *out = matrix_c + c_offset + (long)n * c_pitch_n + (long)d * c_pitch_d + c;
+    __global RESULT *out = matrix_c + c_offset + (long)n * c_pitch_n + (long)d * c_pitch_d + c;
     TILE_ROWS(A_PITCH)
     int x = (int)get_global_id(0) * rows_per_item;
     const int end = min(x + rows_per_item, rows);

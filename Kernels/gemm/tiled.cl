@@ -44,7 +44,7 @@
 __kernel __attribute__((reqd_work_group_size(GROUP_N, GROUP_M, 1))) void
 gemm_tiled(__global const ELEMENT *matrix_a, long a_offset, int a_pitch_n, int a_pitch_d, int a_pitch,
            __global const ELEMENT *matrix_b, long b_offset, int b_pitch_n, int b_pitch_d, int b_pitch,
-           __global ELEMENT *matrix_c, long c_offset, int c_pitch_n, int c_pitch_d, int c_pitch, int batch_inner,
+           __global RESULT *matrix_c, long c_offset, int c_pitch_n, int c_pitch_d, int c_pitch, int batch_inner,
            int rows, int columns, int depth BIAS_ARGUMENTS EPILOGUE_ARGUMENTS) {
     GROUP_DECLARE
     const int first_n = get_group_id(0) * TILE_N, first_m = get_group_id(1) * TILE_M;
@@ -54,7 +54,7 @@ gemm_tiled(__global const ELEMENT *matrix_a, long a_offset, int a_pitch_n, int a
 
     GROUP_MULTIPLY(depth)
 
-    __global ELEMENT *out = matrix_c + c_offset + (long)n * c_pitch_n + (long)d * c_pitch_d + first_n;
+    __global RESULT *out = matrix_c + c_offset + (long)n * c_pitch_n + (long)d * c_pitch_d + first_n;
     for (int i = 0; i < ITEM_M; ++i) {
         const int x = first_m + item_m * ITEM_M + i;
         if (x < rows) {

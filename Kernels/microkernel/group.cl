@@ -144,14 +144,14 @@
         if (column + VECTOR <= GROUP_VALID(valid)) {                                                                   \
             FLOATV v = acc[i][j];                                                                                      \
             EPILOGUE_ALL(FLOATV, LOAD_VECTOR, v, n, d, y, x, (first_c) + column)                                       \
-            STORE_VECTOR_ELEMENT(v, (out) + column);                                                                   \
+            STORE_VECTOR_RESULT(v, (out) + column);                                                                    \
         } else if (column < (valid)) {                                                                                 \
             float lanes[VECTOR];                                                                                       \
             STORE_VECTOR(acc[i][j], lanes);                                                                            \
             for (int lane = 0; column + lane < (valid); ++lane) {                                                      \
                 float v = lanes[lane];                                                                                 \
                 EPILOGUE_ALL(float, LOAD_LANE, v, n, d, y, x, (first_c) + column + lane)                               \
-                STORE_LANE_ELEMENT(v, (out) + column + lane);                                                          \
+                STORE_LANE_RESULT(v, (out) + column + lane);                                                           \
             }                                                                                                          \
         }                                                                                                              \
     }

@@ -135,7 +135,7 @@
     if (j * VECTOR < tile_valid) {                                                                                     \
         FLOATV v = acc_##r##_##j;                                                                                      \
         EPILOGUE_ALL(FLOATV, LOAD_VECTOR, v, tile_n, tile_d, tile_y, tile_x + r, tile_c + j * VECTOR)                  \
-        STORE_VECTOR_ELEMENT(v, tile_out + (long)(r)*tile_pitch + j * VECTOR);                                         \
+        STORE_VECTOR_RESULT(v, tile_out + (long)(r)*tile_pitch + j * VECTOR);                                          \
     }
 #define STORE_ROW(r)                                                                                                   \
     if (r >= tile_first && r < tile_end) {                                                                             \
@@ -152,12 +152,12 @@
             for (; j + VECTOR <= tile_valid; j += VECTOR) {                                                            \
                 FLOATV v = LOAD_VECTOR(tile_lanes + r * NR + j);                                                       \
                 EPILOGUE_ALL(FLOATV, LOAD_VECTOR, v, tile_n, tile_d, tile_y, tile_x + r, tile_c + j)                   \
-                STORE_VECTOR_ELEMENT(v, tile_out + (long)(r)*tile_pitch + j);                                          \
+                STORE_VECTOR_RESULT(v, tile_out + (long)(r)*tile_pitch + j);                                           \
             }                                                                                                          \
             for (; j < tile_valid; ++j) {                                                                              \
                 float v = tile_lanes[r * NR + j];                                                                      \
                 EPILOGUE_ALL(float, LOAD_LANE, v, tile_n, tile_d, tile_y, tile_x + r, tile_c + j)                      \
-                STORE_LANE_ELEMENT(v, tile_out + (long)(r)*tile_pitch + j);                                            \
+                STORE_LANE_RESULT(v, tile_out + (long)(r)*tile_pitch + j);                                             \
             }                                                                                                          \
         }                                                                                                              \
     }
@@ -181,7 +181,7 @@
 #endif
 #define TILE_STORE_BY(ALL, out, pitch, first, end, valid, n, d, y, x, c)                                               \
     {                                                                                                                  \
-        __global ELEMENT *tile_out = (out);                                                                            \
+        __global RESULT *tile_out = (out);                                                                             \
         const long tile_pitch = (pitch);                                                                               \
         const int tile_first = (first), tile_end = (end), tile_valid = TILE_VALID(valid);                              \
         const int tile_n = (n), tile_d = (d), tile_y = (y), tile_x = (x), tile_c = (c);                                \

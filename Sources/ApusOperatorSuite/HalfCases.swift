@@ -56,6 +56,30 @@ private func contractions(_ type: ElementType) -> [OperatorCase] {
             extra: [.uniform([24])],
             epilogue: computed(type) { .gelu($0 + .input(1)) }
         ),
+        make(
+            "MatMul",
+            "float32 sum",
+            type,
+            [[37, 67], [67, 45]],
+            extra: [.uniform([45]), .uniform([37, 45])],
+            epilogue: .cast(.float32, .input(0)) + .input(1) + .input(2)
+        ),
+        make(
+            "MatMul",
+            "heads in float32",
+            type,
+            [[2, 3, 5, 16], [2, 3, 16, 32]],
+            extra: [.uniform([2, 3, 5, 32])],
+            epilogue: .input(1) - .cast(.float32, .input(0))
+        ),
+        make(
+            "Gemm",
+            "float32 result",
+            type,
+            [[7, 5], [13, 7], [5, 13]],
+            ["transA": .int(1), "transB": .int(1)],
+            epilogue: .cast(.float32, .input(0))
+        ),
         make("Gemm", "transposed", type, [[5, 33], [67, 33], [67]], ["transB": .int(1)]),
         make(
             "Gemm",
@@ -69,6 +93,28 @@ private func contractions(_ type: ElementType) -> [OperatorCase] {
         make("Gemm", "one row", type, [[1, 128], [10, 128], [10]], ["transB": .int(1)]),
         make("Gemm", "relu", type, [[3, 17], [13, 17], [13]], ["transB": .int(1)], epilogue: .relu(.input(0))),
     ]
+}
+
+/// A normalization of the last axis; with `to` that of the domain `apus`.
+private func normalization(
+    _ operatorType: String,
+    _ name: String,
+    _ shape: [Int],
+    to type: ElementType? = nil,
+    inputs: [ElementType],
+    outputCount: Int = 1
+) -> OperatorCase {
+    let shapes = [shape] + inputs.dropFirst().map { _ in [shape[shape.count - 1]] }
+    let type16 = type ?? inputs[0]
+    return OperatorCase(
+        operatorType,
+        "\(type16) \(name)",
+        domain: type == nil ? "" : "apus",
+        attributes: type.map { ["to": .int(Int64($0.rawValue))] } ?? [:],
+        inputs: zip(shapes, inputs).map { .uniform($0, $1, in: -2...3) },
+        outputCount: outputCount,
+        tolerance: rounding(type16)
+    )
 }
 
 private func conv(
@@ -210,6 +256,27 @@ private func rows(_ type: ElementType) -> [OperatorCase] {
         make("LogSoftmax", "columns", type, [[2, 13, 37]], ["axis": .int(1)], range: -5...5),
         make("LayerNormalization", "ragged", type, [[5, 67], [67], [67]], range: -2...3),
         make("LayerNormalization", "long", type, [[3, 768], [768]], range: -2...3),
+        normalization("LayerNormalization", "float32 scale", [5, 67], inputs: [type, .float32, .float32]),
+        normalization("LayerNormalization", "cast", [5, 67], to: type, inputs: [.float32, .float32, .float32]),
+        normalization(
+            "LayerNormalization",
+            "cast and kept",
+            [2, 3, 384],
+            to: type,
+            inputs: [.float32, .float32, .float32],
+            outputCount: 2
+        ),
+        normalization("LayerNormalization", "all in 16 bits", [3, 83], to: type, inputs: [type, type]),
+        normalization("RMSNormalization", "float32 scale", [5, 67], inputs: [type, .float32]),
+        normalization("RMSNormalization", "cast", [3, 130], to: type, inputs: [.float32, .float32]),
+        normalization(
+            "RMSNormalization",
+            "cast and kept",
+            [7, 33],
+            to: type,
+            inputs: [.float32, .float32],
+            outputCount: 2
+        ),
         make("RMSNormalization", "ragged", type, [[5, 67], [67]], range: -2...3),
         make("InstanceNormalization", "ragged", type, [[2, 5, 9, 7], [5], [5]], range: -2...3),
         make("GroupNormalization", "ragged", type, [[1, 6, 7, 5], [6], [6]], ["num_groups": .int(2)], range: -2...3),

@@ -27,7 +27,7 @@ extension GraphPass {
         return editor.result
     }
 
-    /// The operands that only this formula reads and that have its type, the best anchor first.
+    /// The operands that only this formula reads and that may become its result, the best anchor first.
     private static func anchors(
         of formula: ValueFormula,
         readBy index: Int,
@@ -37,7 +37,8 @@ extension GraphPass {
     ) -> [(id: ValueID, position: Int)] {
         let candidates = formula.operands.compactMap { id -> (id: ValueID, position: Int, isContraction: Bool)? in
             guard let (position, node) = editor.producer(of: id), editor.soleReader(of: id) == index,
-                node.outputs.first == id, editor.hasOneResult(node), types[id] == result
+                node.outputs.first == id, editor.hasOneResult(node),
+                let type = types[id], type == result || widens(node, type, to: result)
             else { return nil }
             let isContraction =
                 PassContext.contractions.contains(node.operatorType)
@@ -47,6 +48,16 @@ extension GraphPass {
         return candidates.sorted { a, b in
             a.isContraction != b.isContraction ? a.isContraction : a.position > b.position
         }.map { ($0.id, $0.position) }
+    }
+
+    /// Whether the node's kernels can store float32 in place of a 16-bit result.
+    private static func widens(_ node: Node, _ type: TensorType, to result: TensorType) -> Bool {
+        isMatrixProduct(node) && (type.elementType == .float16 || type.elementType == .bfloat16)
+            && result == TensorType(.float32, type.shape)
+    }
+
+    private static func isMatrixProduct(_ node: Node) -> Bool {
+        node.domain.isEmpty && (node.operatorType == "MatMul" || node.operatorType == "Gemm")
     }
 
     /// The anchor with the formula behind what it computes now; `nil` if that is not possible.
@@ -75,7 +86,8 @@ extension GraphPass {
         let epilogue = Epilogue(expression: expression, inputCount: extras.count)
         guard extras.count < ValueFormula.maximumOperands,
             expression.operationCount <= ValueFormula.maximumOperations,
-            let result = types[output], fits(epilogue, extras, result, types), context.canFuse(anchor, epilogue)
+            let result = types[output], fits(epilogue, extras, of: anchor, result, types),
+            context.canFuse(anchor, epilogue)
         else { return nil }
         var node = anchor
         node.inputs = Array(anchor.anchorInputs) + extras
@@ -84,14 +96,18 @@ extension GraphPass {
         return node
     }
 
-    /// Whether the formula over the anchor's result gives that type again.
+    /// Whether the formula over what the anchor computes gives that type.
     private static func fits(
         _ epilogue: Epilogue,
         _ extras: [ValueID],
+        of anchor: Node,
         _ result: TensorType,
         _ types: KnownTypes
     ) -> Bool {
         var operands = [result]
+        if isMatrixProduct(anchor), let type = types[anchor.inputs.first ?? nil] {
+            operands = [TensorType(type.elementType, result.shape)]
+        }
         for id in extras {
             guard let type = types[id] else { return false }
             operands.append(type)

@@ -23,7 +23,7 @@ package struct PassPipeline: Sendable {
     /// The passes over bound shapes: once a plan, with `PassContext.types`.
     package static let bound = PassPipeline(
         folding + [.einsum, .identity, .transpose, .identity, .pad, .batchNormalization, .layerNormalization, .gelu]
-            + [.attention, .integerScale, .deadCode] + [
+            + [.castNormalization, .attention, .integerScale, .deadCode] + [
                 .epilogue, .pointwise, .epilogue, .deadCode, .depthwise, .scale, .winograd,
             ]
     )

@@ -6,7 +6,8 @@ extension GraphPass {
     /// Values of float32 between inputs and outputs are stored in 16 bits.
     ///
     /// Inputs are cast on entry and outputs on delivery; weights are rounded once. A formula with constants, such as the
-    /// addition of a bias, computes with them in float32. What is derived from shapes and integers alone stays as it is,
+    /// addition of a bias, computes with them in float32. Sums before a LayerNormalization stay in float32, see
+    /// `ResidualStream`: they are rounded only where other operators read them. What is derived from shapes and integers alone stays as it is,
     /// and so do operators that are not listed here, with a cast before and behind them.
     ///
     /// - Parameter type: float16 or bfloat16.
@@ -15,7 +16,7 @@ extension GraphPass {
             name: "precision",
             summary: "float32 values are stored as \(type)"
         ) { graph, context throws(ModelError) in
-            var rewriting = PrecisionRewriting(graph, type, context)
+            var rewriting = try PrecisionRewriting(graph, type, context)
             for node in graph.nodes { try rewriting.append(node) }
             return try rewriting.finished()
         }
@@ -27,6 +28,7 @@ private struct PrecisionRewriting {
     private let type: ElementType
     private let context: PassContext
     private let outputs: Set<ValueID>
+    private let stream: ResidualStream
     private var result: Graph
     /// The element type of every value, as far as it can be told without shapes.
     private var facts: [ValueID: ValueFact] = [:]
@@ -45,16 +47,14 @@ private struct PrecisionRewriting {
             "BatchNormalization", "GroupNormalization", "InstanceNormalization", "LRN", "LpNormalization",
             "MeanVarianceNormalization", "ArgMax", "ArgMin", "Hardmax", "LogSoftmax", "Softmax",
             "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin",
-            "ReduceProd", "ReduceSum", "ReduceSumSquare",
+            "ReduceProd", "ReduceSum", "ReduceSumSquare", "LayerNormalization", "RMSNormalization",
             "Compress", "DepthToSpace", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Reshape",
             "Resize",
             "ReverseSequence", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Trilu", "Unsqueeze",
         ]
         var operators: [String: Set<Int>?] = [:]
         for name in first { operators[name] = .some([0]) }
-        for name in contractions + ["Concat", "LayerNormalization", "RMSNormalization"] {
-            operators[name] = .some(nil)
-        }
+        for name in contractions + ["Concat"] { operators[name] = .some(nil) }
         operators["Pad"] = .some([0, 2])
         operators["ScatterElements"] = .some([0, 2])
         operators["ScatterND"] = .some([0, 2])
@@ -63,7 +63,8 @@ private struct PrecisionRewriting {
 
     private static let contractions = ["Conv", "ConvTranspose", "Gemm", "MatMul"]
 
-    init(_ graph: Graph, _ type: ElementType, _ context: PassContext) {
+    init(_ graph: Graph, _ type: ElementType, _ context: PassContext) throws(ModelError) {
+        stream = try ResidualStream(graph, context.table)
         self.type = type
         self.context = context
         outputs = Set(graph.outputs)
@@ -102,7 +103,7 @@ private struct PrecisionRewriting {
             if let expression = op.pointwise, node.outputs.count == 1, let output = node.outputs[0] {
                 return try appendPointwise(node, expression, output)
             }
-            if node.domain.isEmpty, let positions = Self.operators[node.operatorType] {
+            if node.domain.isEmpty, let positions = Self.operators[node.operatorType], !stream.contains(node) {
                 return try appendNarrowed(node, positions)
             }
         }
@@ -147,7 +148,13 @@ private struct PrecisionRewriting {
         result.nodes.append(node)
         let sum = PointwiseExpression.cast(.float32, .input(0)) + .constant(bias.factor) * .input(1)
         let plain = PointwiseExpression.cast(.float32, .input(0)) + .input(1)
-        appendFormula(.cast(type, bias.factor == 1 ? plain : sum), [product, bias.value], of: node, output)
+        appendFormula(
+            .cast(type, bias.factor == 1 ? plain : sum),
+            isRounded: true,
+            [product, bias.value],
+            of: node,
+            output
+        )
     }
 
     /// A constant bias as an operand of a formula behind the node, and its factor; `nil` where it is not constant.
@@ -172,13 +179,15 @@ private struct PrecisionRewriting {
         return (result.addConstant(result[id].name, .tensor(reshaped)), 1)
     }
 
-    /// A formula: operands in 16 bits are computed in float32, constants and what is in float32 alone stay.
+    /// A formula: operands in 16 bits are computed in float32, constants and what is in float32 alone stay; the result is
+    /// rounded unless the stream holds it.
     private mutating func appendPointwise(
         _ node: Node,
         _ expression: PointwiseExpression,
         _ output: ValueID
     ) throws(ModelError) {
         let used = expression.usedInputs
+        let isSum = stream.values.contains(output)
         guard used.allSatisfy({ node.inputs.indices.contains($0) && node.inputs[$0] != nil }) else {
             throw ModelError(.invalidModel, "an operand is missing").at(node: node.name, operatorType: node.displayType)
         }
@@ -186,7 +195,7 @@ private struct PrecisionRewriting {
         var narrowed: Set<Int> = []
         for index in used {
             guard let id = inputs[index] else { continue }
-            if isFloat(id), let form = narrow[id], result.constantTensor(id) == nil {
+            if isFloat(id), let form = narrow[id], result.constantTensor(id) == nil, !isSum || form == id {
                 inputs[index] = form
                 narrowed.insert(index)
             } else {
@@ -195,7 +204,7 @@ private struct PrecisionRewriting {
         }
         isChanged = true
         let isNative =
-            isFloat(output) && used == Array(node.inputs.indices)
+            isFloat(output) && !isSum && used == Array(node.inputs.indices)
             && used.allSatisfy { narrowed.contains($0) || !isReal(node.inputs[$0]) }
             && node.domain.isEmpty && !Self.casts.contains(node.operatorType)
         if isNative {
@@ -205,12 +214,20 @@ private struct PrecisionRewriting {
             result.nodes.append(node)
             return deliver(node)
         }
+        if isSum, narrowed.isEmpty, used == Array(node.inputs.indices) {
+            var node = node
+            node.inputs = inputs
+            result.nodes.append(node)
+            return
+        }
         let formula = expression.substituting { index in
             let operand = PointwiseExpression.input(used.firstIndex(of: index) ?? 0)
             return narrowed.contains(index) ? .cast(.float32, operand) : operand
         }
+        let isRounded = isFloat(output) && !isSum
         appendFormula(
-            isFloat(output) ? .cast(type, formula) : formula,
+            isRounded ? .cast(type, formula) : formula,
+            isRounded: isRounded,
             used.compactMap { inputs[$0] },
             of: node,
             output
@@ -225,6 +242,7 @@ private struct PrecisionRewriting {
 
     private mutating func appendFormula(
         _ expression: PointwiseExpression,
+        isRounded: Bool,
         _ operands: [ValueID],
         of node: Node,
         _ output: ValueID
@@ -234,7 +252,7 @@ private struct PrecisionRewriting {
             domain: "apus",
             operatorType: "Pointwise",
             inputs: operands,
-            outputs: [isFloat(output) ? narrowOutput(output) : output],
+            outputs: [isRounded ? narrowOutput(output) : output],
             attributes: Attributes(["expression": .expression(expression)])
         )
         result.nodes.append(formula)

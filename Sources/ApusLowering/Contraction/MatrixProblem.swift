@@ -27,7 +27,10 @@ struct MatrixProblem {
     var a: MatrixView
     var b: MatrixView
     var c: MatrixView
+    /// What A and B hold.
     var storage: ElementStorage
+    /// Whether C holds float32 though A and B hold less: its epilogue ends in float32.
+    var widensResult: Bool
     /// The call with everything that follows the product in its epilogue.
     var call: OperatorCall
     /// The axes of the output behind the kernel's batch, row and column.
@@ -43,6 +46,22 @@ struct MatrixProblem {
         storage.multipliesPairs(device) && a.columnPitch == 1
     }
 
+    /// The defines for what the matrices hold.
+    func storageDefines(_ device: DeviceInfo) -> [String: String] {
+        storage.defines(device).merging(widensResult ? ["FLOAT_RESULT": "1"] : [:]) { $1 }
+    }
+
+    private static func storage(
+        _ call: OperatorCall
+    ) throws(ModelError) -> (operands: ElementStorage, widensResult: Bool) {
+        let operands = try ElementStorage(call.anchorInputs)
+        let result = try ElementStorage(call.outputs)
+        guard result == operands || result == .float32 else {
+            throw ModelError(.unsupported, "no kernel that takes \(operands) and gives \(result)")
+        }
+        return (operands, result != operands)
+    }
+
     /// Whether all matrices of a batch are multiplied by the same one.
     var sharesColumns: Bool { b.batchPitches.allSatisfy { $0 == 0 } }
 
@@ -56,7 +75,7 @@ struct MatrixProblem {
     }
 
     private init(_ gemm: Gemm, _ call: OperatorCall) throws(ModelError) {
-        storage = try call.storage()
+        (storage, widensResult) = try Self.storage(call)
         let a = Self.matrix(try call.input(0))
         let b = Self.matrix(try call.input(1))
         self.a = gemm.transposesA ? a.transposed : a
@@ -82,7 +101,7 @@ struct MatrixProblem {
     }
 
     private init(matMul call: OperatorCall) throws(ModelError) {
-        storage = try call.storage()
+        (storage, widensResult) = try Self.storage(call)
         let left = try call.input(0)
         let right = try call.input(1)
         let output = try call.output(0)

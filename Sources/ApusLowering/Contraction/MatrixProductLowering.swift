@@ -82,7 +82,7 @@ enum MatrixProductLowering: OperatorLowering {
         }
         let epilogue = try EpilogueSource(problem.call, coordinates: problem.coordinates)
         defines.merge(epilogue.defines) { $1 }
-        defines.merge(problem.storage.defines(device)) { $1 }
+        defines.merge(problem.storageDefines(device)) { $1 }
         if device.isPocl { defines["PREFETCH"] = "1" }
         let tiles = ceilingDivision(problem.rows, tile.rows)
         let (work, overflow) = (tiles * panels * batches).multipliedReportingOverflow(by: problem.depth)
@@ -170,7 +170,7 @@ enum MatrixProductLowering: OperatorLowering {
         let pitchB = try pitch(problem.b, "B_TRANSPOSED")
         let epilogue = try EpilogueSource(problem.call, coordinates: problem.coordinates)
         defines.merge(epilogue.defines) { $1 }
-        defines.merge(problem.storage.defines(context.device)) { $1 }
+        defines.merge(problem.storageDefines(context.device)) { $1 }
         var arguments: [KernelArgument] = [problem.a.operand.argument()]
         arguments += (problem.a.batchPitches + [pitchA]).map { .int($0) }
         arguments += [problem.b.operand.argument()]

@@ -10,6 +10,8 @@ package let normalizationLowerings: [(String, any OperatorLowering.Type)] = [
     ("GroupNormalization", GroupNormalizationLowering.self),
     ("LayerNormalization", LayerNormalizationLowering.self),
     ("RMSNormalization", LayerNormalizationLowering.self),
+    ("apus.LayerNormalization", LayerNormalizationLowering.self),
+    ("apus.RMSNormalization", LayerNormalizationLowering.self),
     ("MeanVarianceNormalization", MeanVarianceNormalizationLowering.self),
     ("LpNormalization", LpNormalizationLowering.self),
     ("LRN", LocalResponseNormalizationLowering.self),

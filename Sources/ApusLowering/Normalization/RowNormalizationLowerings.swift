@@ -3,7 +3,8 @@ import ApusGraph
 import ApusOperators
 package import ApusTensor
 
-/// `LayerNormalization` and `RMSNormalization`, in float32 whatever the tensors hold: one kernel over rows of a canonical tensor.
+/// `LayerNormalization` and `RMSNormalization`, also those with a cast, in float32 whatever the tensors hold: one kernel
+/// over rows of a canonical tensor.
 package enum LayerNormalizationLowering: OperatorLowering {
     package static func layoutRequests(_ call: OperatorCall, _ context: LoweringContext) -> LayoutRequests {
         LayoutRequests(inputs: call.inputs.map { _ in .canonical }, outputs: call.outputs.map { _ in .canonical })
@@ -15,10 +16,12 @@ package enum LayerNormalizationLowering: OperatorLowering {
         let output = try call.output(0)
         let scale = try call.input(1)
         let bias = call.inputs.count > 2 ? call.inputs[2] : nil
-        guard call.outputs.compactMap({ $0 }).count == 1 else {
+        let isCast = call.anchor is CastNormalization
+        let copy = isCast && call.outputs.count > 1 ? call.outputs[1] : nil
+        guard isCast || call.outputs.compactMap({ $0 }).count == 1 else {
             throw ModelError(.unsupported, "no kernel gives the statistics as outputs")
         }
-        let storage = try call.storage()
+        var defines = try storageDefines(x, [scale] + [bias].compactMap { $0 }, output, copy, context.device)
         let axis = try normalizedAxis(call.node.attributes.int("axis", default: -1), rank: x.type.rank)
         let row = Array(x.type.shape[axis...])
         let size = row.reduce(1, *)
@@ -38,14 +41,14 @@ package enum LayerNormalizationLowering: OperatorLowering {
             granularity: 1,
             device: device
         )
-        var defines = ["VECTOR": String(max(4, min(16, device.vectorWidth)))]
+        defines["VECTOR"] = String(max(4, min(16, device.vectorWidth)))
         if call.node.operatorType == "LayerNormalization" { defines["CENTERS"] = "1" }
         if bias != nil { defines["HAS_BIAS"] = "1" }
-        defines.merge(storage.defines(context.device)) { $1 }
         if isGroup { defines["GROUP"] = "128" }
         var arguments = [x.argument(), scale.argument()]
         if let bias { arguments.append(bias.argument()) }
         arguments.append(output.argument(.write))
+        if let copy { arguments.append(copy.argument(.write)) }
         let sizes = isGroup ? [size] : [size, rows, split.unitsPerItem]
         arguments += try intArguments(sizes)
         arguments.append(.float(try call.node.attributes.float("epsilon", default: 1e-5)))
@@ -59,8 +62,34 @@ package enum LayerNormalizationLowering: OperatorLowering {
                     localSize: isGroup ? [128] : split.localSize
                 )
             ],
-            inPlaceInputs: [0]
+            inPlaceInputs: x.type.elementType == output.type.elementType && copy == nil ? [0] : []
         )
+    }
+
+    /// The defines for what the tensors hold: the input and the parameters either what the output does or float32.
+    private static func storageDefines(
+        _ x: Operand,
+        _ parameters: [Operand],
+        _ output: Operand,
+        _ copy: Operand?,
+        _ device: DeviceInfo
+    ) throws(ModelError) -> [String: String] {
+        let storage = try ElementStorage([output])
+        var defines = storage.defines(device)
+        for (name, held) in [("FLOAT_INPUT", try ElementStorage([x])), ("FLOAT_SCALE", try ElementStorage(parameters))]
+        where held != storage {
+            guard held == .float32 else {
+                throw ModelError(.unsupported, "no kernel for rows of \(held) that become \(storage)")
+            }
+            defines[name] = "1"
+        }
+        if let copy {
+            guard copy.type.elementType == .float32 else {
+                throw ModelError(.unsupported, "no kernel for a second result of \(copy.type.elementType)")
+            }
+            defines["FLOAT_COPY"] = "1"
+        }
+        return defines
     }
 }
 

@@ -8,4 +8,6 @@ package let normalizationOperators: [(String, any Operator.Type)] = [
     ("LpNormalization", LpNormalization.self),
     ("MeanVarianceNormalization", MeanVarianceNormalization.self),
     ("RMSNormalization", LayerNormalization.self),
+    ("apus.LayerNormalization", CastNormalization.self),
+    ("apus.RMSNormalization", CastNormalization.self),
 ]
