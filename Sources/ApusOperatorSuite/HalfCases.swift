@@ -268,6 +268,7 @@ private func rows(_ type: ElementType) -> [OperatorCase] {
         ),
         normalization("LayerNormalization", "all in 16 bits", [3, 83], to: type, inputs: [type, type]),
         normalization("RMSNormalization", "float32 scale", [5, 67], inputs: [type, .float32]),
+        normalization("RMSNormalization", "all in 16 bits", [3, 83], to: type, inputs: [type, type]),
         normalization("RMSNormalization", "cast", [3, 130], to: type, inputs: [.float32, .float32]),
         normalization(
             "RMSNormalization",
