@@ -15,13 +15,23 @@
 // (weights packed so). A 1x1 convolution with stride 1 whose pixels are evenly spaced may be passed as a single row.
 // Fewer axes: extents and kernel 1, pitch 0.
 //
-// Global size, local size (1, 1, 1): dimension 0 = ceil(output_w / MR); dimension panel_axis (1 or 2) = groups *
-// ceil(group_outputs / NR); the other of 1 and 2 = batch * output_d * output_h.
+// Global size, local size (1, 1, 1): dimension 0 = ceil(ceil(output_w / MR) / tiles_per_item); dimension panel_axis (1
+// or 2) = ceil(panel_count / panels_per_item), panel_count = groups * ceil(group_outputs / NR); the other of 1 and 2 =
+// batch * output_d * output_h. A work-item takes its tiles panel by panel.
 //
 // The last tile of a row is shifted to end at output_w; its pixels are stored once, so an epilogue operand may be the
 // output itself.
-// Tunables and results: microkernel/integer.cl; epilogue: epilogue.cl.
+// Tunables and results: microkernel/integer.cl; TILE_LOOP: tiles_per_item and panels_per_item may exceed 1; epilogue:
+// epilogue.cl.
 #include "microkernel/integer.cl"
+
+#ifdef TILE_LOOP
+#define EACH_PANEL(item) for (int item = first_item; item < min(first_item + panels_per_item, panel_count); ++item)
+#define EACH_TILE(tile) for (int tile = first_tile; tile < min(first_tile + tiles_per_item, tiles); ++tile)
+#else
+#define EACH_PANEL(item) const int item = first_item;
+#define EACH_TILE(tile) const int tile = first_tile;
+#endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 integer_convolution(__global const uchar *input, long input_offset, int input_pitch_n, int input_pitch_d,
@@ -30,58 +40,65 @@ integer_convolution(__global const uchar *input, long input_offset, int input_pi
                     int output_pitch_n, int output_pitch_d, int output_pitch_h, int output_pitch_w, int output_d,
                     int output_h, int output_w, int group_inputs, int group_outputs, int kernel_d, int kernel_h,
                     int kernel_w, int stride_d, int stride_h, int stride_w, int dilation_d, int dilation_h,
-                    int dilation_w, int matrix_n, int matrix_d,
-                    int panel_axis GIVEN_OPERANDS REQUANTIZE_ARGUMENTS EPILOGUE_ARGUMENTS) {
-    const int item = get_global_id(panel_axis);
+                    int dilation_w, int matrix_n, int matrix_d, int panel_axis, int panel_count, int tiles_per_item,
+                    int panels_per_item GIVEN_OPERANDS REQUANTIZE_ARGUMENTS EPILOGUE_ARGUMENTS) {
+    const int first_item = (int)get_global_id(panel_axis) * panels_per_item;
     const int line = get_global_id(3 - panel_axis);
-    const int tile = get_global_id(0);
+    const int first_tile = (int)get_global_id(0) * tiles_per_item;
+    const int tiles = (output_w + MR - 1) / MR;
     const int panels = (group_outputs + NR - 1) / NR;
-    const int group = item / panels, panel = item - group * panels;
     const int plane = line / output_h, y = line - plane * output_h;
     const int n = plane / output_d, d = plane - n * output_d;
-    const int x = min(tile * MR, output_w - MR);
     const int quads = (group_inputs + 3) / 4, tail = group_inputs % 4;
-    const long packed_item = (long)(n * matrix_n + d * matrix_d) * get_global_size(panel_axis) + item;
+    const long matrix = (long)(n * matrix_n + d * matrix_d) * panel_count;
 
-    __global const uchar *origin = input + input_offset + (long)n * input_pitch_n +
-                                   (long)(d * stride_d) * input_pitch_d + (long)(y * stride_h) * input_pitch_h +
-                                   (long)(x * stride_w) * input_pitch_w + group * group_inputs;
-    __global const int *b =
-        weights + weights_offset + packed_item * ((long)kernel_d * kernel_h * kernel_w * quads * NR);
+    __global const uchar *row = input + input_offset + (long)n * input_pitch_n + (long)(d * stride_d) * input_pitch_d +
+                                (long)(y * stride_h) * input_pitch_h;
     TILE_ROWS((long)stride_w * input_pitch_w)
-    const long jump_w = (long)dilation_w * input_pitch_w;
+    const long jump_w = (long)dilation_w * input_pitch_w, jump_h = (long)dilation_h * input_pitch_h;
     GIVEN_READ
 
-    INTEGER_START(parameters + parameters_offset + packed_item * (4 * NR))
-    for (int kd = 0; kd < kernel_d; ++kd) {
-        for (int kh = 0; kh < kernel_h; ++kh) {
-            __global const uchar *line_a =
-                origin + (long)(kd * dilation_d) * input_pitch_d + (long)(kh * dilation_h) * input_pitch_h;
-            for (int kw = 0; kw < kernel_w; ++kw) {
-                __global const uchar *a = line_a + kw * jump_w;
-                int k = 0;
-                for (; k + 8 <= group_inputs; k += 8) {
-                    INTEGER_STEP(a, b)
-                    a += 4;
-                    INTEGER_STEP(a, b + NR)
-                    a += 4;
-                    b += 2 * NR;
-                }
-                for (; k + 4 <= group_inputs; k += 4) {
-                    INTEGER_STEP(a, b)
-                    a += 4;
-                    b += NR;
-                }
-                if (tail > 0) {
-                    INTEGER_STEP_TAIL(a, b, tail)
-                    b += NR;
+    EACH_PANEL(item) {
+        const int group = item / panels, panel = item - group * panels;
+        const int c = group * group_outputs + panel * NR;
+        __global const int *packed =
+            weights + weights_offset + (matrix + item) * ((long)kernel_d * kernel_h * kernel_w * quads * NR);
+        EACH_TILE(tile) {
+            const int x = min(tile * MR, output_w - MR);
+            __global const uchar *origin = row + (long)(x * stride_w) * input_pitch_w + group * group_inputs;
+            __global const int *b = packed;
+            INTEGER_START(parameters + parameters_offset + (matrix + item) * (4 * NR))
+            for (int kd = 0; kd < kernel_d; ++kd) {
+                for (int kh = 0; kh < kernel_h; ++kh) {
+                    __global const uchar *line_a = origin + (long)(kd * dilation_d) * input_pitch_d + kh * jump_h;
+                    // What lies behind the last bytes of a row of the window is readable where a tile or a row follows.
+                    const long following = x + MR < output_w ? tile_row_pitch : kh + 1 < kernel_h ? jump_h : 0;
+                    for (int kw = 0; kw < kernel_w; ++kw) {
+                        __global const uchar *a = line_a + kw * jump_w;
+                        int k = 0;
+                        for (; k + 8 <= group_inputs; k += 8) {
+                            INTEGER_STEP(a, b)
+                            a += 4;
+                            INTEGER_STEP(a, b + NR)
+                            a += 4;
+                            b += 2 * NR;
+                        }
+                        for (; k + 4 <= group_inputs; k += 4) {
+                            INTEGER_STEP(a, b)
+                            a += 4;
+                            b += NR;
+                        }
+                        if (tail > 0) {
+                            INTEGER_STEP_TAIL(a, b, tail, following >= 3)
+                            b += NR;
+                        }
+                    }
                 }
             }
+
+            __global OUTPUT *out = output + output_offset + (long)n * output_pitch_n + (long)d * output_pitch_d +
+                                   (long)y * output_pitch_h + (long)x * output_pitch_w + c;
+            INTEGER_STORE(out, output_pitch_w, tile * MR - x, MR, group_outputs - panel * NR, n, d, y, x, c)
         }
     }
-
-    const int c = group * group_outputs + panel * NR;
-    __global OUTPUT *out = output + output_offset + (long)n * output_pitch_n + (long)d * output_pitch_d +
-                           (long)y * output_pitch_h + (long)x * output_pitch_w + c;
-    INTEGER_STORE(out, output_pitch_w, tile * MR - x, MR, group_outputs - panel * NR, n, d, y, x, c)
 }

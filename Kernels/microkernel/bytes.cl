@@ -12,6 +12,9 @@
 // element (n, d, y, x, c), stored as OUTPUT (char, uchar or float) to whose range the epilogue has clamped. SUMS_ONLY
 // stores the int32 sums. REQUANTIZE (AVX-512 by inline assembly, VECTOR 16) instead of an epilogue: the int argument
 // requantize_zero is added to the nearest integer and the sum saturated; results must stay below 2^31.
+// REQUANTIZE_FIRST: before that, float(sum) * multiplier becomes the nearest integer within first_low ... first_high
+// times first_scale. RESIDUAL, char or uchar: before that, (element of the operand `residual` less residual_zero) *
+// residual_scale is added.
 #include "microkernel/lanes.cl"
 #include "epilogue.cl"
 
@@ -65,8 +68,40 @@ static int integer_tail(__global const uchar *p, int n) {
 #define GIVEN_OPERANDS X_ZERO_OPERAND SCALE_OPERAND
 #define GIVEN_READ X_ZERO_READ SCALE_READ
 
+#ifdef REQUANTIZE_FIRST
+#define FIRST_ARGUMENTS , int first_low, int first_high, float first_scale
+#define FIRST_QUANTIZED(v)                                                                                             \
+    {                                                                                                                  \
+        INTV first;                                                                                                    \
+        __asm__("vcvtps2dq %1, %0" : "=v"(first) : "v"(v));                                                            \
+        v = CONVERT_FLOATS(min(max(first, (INTV)(first_low)), (INTV)(first_high))) * first_scale;                      \
+    }
+#define FIRST_QUANTIZED_LANE(v) v = (float)min(max((int)rint(v), first_low), first_high) * first_scale;
+#else
+#define FIRST_ARGUMENTS
+#define FIRST_QUANTIZED(v)
+#define FIRST_QUANTIZED_LANE(v)
+#endif
+#ifdef RESIDUAL
+#define RESIDUAL_ARGUMENTS , int residual_zero, float residual_scale TYPED_TENSOR(RESIDUAL, residual)
+#define RESIDUAL_IS_char "vpmovsxbd %1, %0"
+#define RESIDUAL_IS_uchar "vpmovzxbd %1, %0"
+#define RESIDUAL_ADDED(v, n, d, y, x, c)                                                                               \
+    {                                                                                                                  \
+        const CONCATENATE(RESIDUAL, VECTOR) bytes = AT_TENSOR(LOAD_VECTOR, residual, n, d, y, x, c);                   \
+        INTV other;                                                                                                    \
+        __asm__(CONCATENATE(RESIDUAL_IS_, RESIDUAL) : "=v"(other) : "v"(bytes));                                       \
+        v += CONVERT_FLOATS(other - residual_zero) * residual_scale;                                                   \
+    }
+#define RESIDUAL_ADDED_LANE(v, n, d, y, x, c)                                                                          \
+    v += (float)(AT_TENSOR(LOAD_LANE, residual, n, d, y, x, c) - residual_zero) * residual_scale;
+#else
+#define RESIDUAL_ARGUMENTS
+#define RESIDUAL_ADDED(v, n, d, y, x, c)
+#define RESIDUAL_ADDED_LANE(v, n, d, y, x, c)
+#endif
 #ifdef REQUANTIZE
-#define REQUANTIZE_ARGUMENTS , int requantize_zero
+#define REQUANTIZE_ARGUMENTS , int requantize_zero FIRST_ARGUMENTS RESIDUAL_ARGUMENTS
 #else
 #define REQUANTIZE_ARGUMENTS
 #endif
@@ -84,7 +119,9 @@ static int integer_tail(__global const uchar *p, int n) {
 #define SATURATED_LANE(q) convert_uchar_sat(q)
 #endif
 #define RESULT_VECTOR(factors, n, d, y, x, c)                                                                          \
-    const FLOATV v = CONVERT_FLOATS(sums) * FACTOR(LOAD_VECTOR(factors));                                              \
+    FLOATV v = CONVERT_FLOATS(sums) * FACTOR(LOAD_VECTOR(factors));                                                    \
+    FIRST_QUANTIZED(v)                                                                                                 \
+    RESIDUAL_ADDED(v, n, d, y, x, c)                                                                                   \
     INTV q;                                                                                                            \
     __asm__("vcvtps2dq %1, %0" : "=v"(q) : "v"(v));                                                                    \
     q += requantize_zero;                                                                                              \
@@ -92,7 +129,9 @@ static int integer_tail(__global const uchar *p, int n) {
     SATURATED(bytes, q)                                                                                                \
     STORE_VECTOR(bytes, p);
 #define RESULT_LANE(factors, n, d, y, x, c)                                                                            \
-    const float v = (float)sum * FACTOR(*(factors));                                                                   \
+    float v = (float)sum * FACTOR(*(factors));                                                                         \
+    FIRST_QUANTIZED_LANE(v)                                                                                            \
+    RESIDUAL_ADDED_LANE(v, n, d, y, x, c)                                                                              \
     *p = SATURATED_LANE((int)rint(v) + requantize_zero);
 #else
 #ifdef OUTPUT_FLOAT

@@ -5,7 +5,8 @@
 //
 // INTEGER_START(p) declares the sums s_R_J with the biases of the panel at p: rows of NR ints, namely biases,
 // multipliers (the bits of floats) and zero points of the weights. TILE_ROWS as in tile.cl; INTEGER_STEP(a, b) adds the
-// quads of rows from a on times NR quads of weights at b; INTEGER_STEP_TAIL(a, b, n) the n < 4 bytes there.
+// quads of rows from a on times NR quads of weights at b; INTEGER_STEP_TAIL(a, b, n, whole) the n < 4 bytes
+// there, `whole` saying that 4 may be read.
 // INTEGER_STORE(...) turns sums into results, applies the epilogue and stores.
 //
 // Results: microkernel/bytes.cl.
@@ -81,7 +82,7 @@
         ROWS(DOT_ROW)                                                                                                  \
     }
 #endif
-#define INTEGER_STEP_TAIL(a, b, n)                                                                                     \
+#define INTEGER_STEP_BYTES(a, b, n)                                                                                    \
     {                                                                                                                  \
         __global const uchar *tile_a = (a);                                                                            \
         __global const int *tile_w = (b);                                                                              \
@@ -90,6 +91,15 @@
         COLUMNS_OF(WEIGHTS_ONE, 0)                                                                                     \
         ROWS(DOT_ROW_TAIL)                                                                                             \
     }
+#ifdef ASM_INTEGERS
+#define INTEGER_STEP_TAIL(a, b, n, whole)                                                                              \
+    if (whole)                                                                                                         \
+        INTEGER_STEP(a, b)                                                                                             \
+    else                                                                                                               \
+        INTEGER_STEP_BYTES(a, b, n)
+#else
+#define INTEGER_STEP_TAIL(a, b, n, whole) INTEGER_STEP_BYTES(a, b, n)
+#endif
 
 #define TILE_VECTOR(c)                                                                                                 \
     RESULT_VECTOR((__global const float *)(tile_p + NR + (c)), tile_n, tile_d, tile_y, tile_x + row, tile_c + (c))

@@ -68,6 +68,15 @@ private let residual: Epilogue = {
     return Epilogue(expression: sum.roundedToFloat32.quantized(zeroPoint: 120, to: .uint8), inputCount: 1)
 }()
 
+/// A residual that is added to sums which are quantized on their own before, as a model with Q/DQ writes it.
+private func residualOfQuantized(_ first: ElementType, _ type: ElementType, zeroPoint: Double) -> Epilogue {
+    let bytes = PointwiseExpression.input(0).quantized(zeroPoint: zeroPoint, to: first)
+    let sums = PointwiseExpression.cast(.float32, bytes) - .constant(zeroPoint)
+    let other = PointwiseExpression.cast(.float32, .input(1)) - .constant(-7)
+    let sum = (other * .constant(0.8125)).roundedToFloat32 + (sums * .constant(1.1)).roundedToFloat32
+    return Epilogue(expression: sum.roundedToFloat32.quantized(zeroPoint: 3, to: type), inputCount: 1)
+}
+
 let quantizedConvCases: [OperatorCase] = [
     conv("1x1", [1, 13, 7, 5], [16, 13, 1, 1], zeroPoint: 100),
     conv("1x1 wide", [1, 64, 28, 28], [96, 64, 1, 1], zeroPoint: 3),
@@ -150,6 +159,38 @@ let quantizedConvCases: [OperatorCase] = [
         extra: [bytes([1, 24, 9, 9], .uint8)],
         epilogue: residual
     ),
+    conv(
+        "residual of quantized sums",
+        [1, 64, 14, 14],
+        [256, 64, 1, 1],
+        zeroPoint: 90,
+        extra: [bytes([1, 256, 14, 14], .uint8)],
+        epilogue: residualOfQuantized(.uint8, .uint8, zeroPoint: 117)
+    ),
+    conv(
+        "ragged residual of quantized sums",
+        [2, 12, 9, 15],
+        [37, 12, 1, 1],
+        types: (.int8, .int8),
+        zeroPoint: -3,
+        scale: 0.001,
+        extra: [bytes([2, 37, 9, 15], .int8)],
+        epilogue: residualOfQuantized(.int8, .int8, zeroPoint: -11)
+    ),
+    conv(
+        "depthwise with a residual",
+        [1, 40, 13, 11],
+        [40, 1, 3, 3],
+        zeroPoint: 7,
+        scale: 0.001,
+        group: 40,
+        pads: [1, 1, 1, 1],
+        extra: [bytes([1, 40, 13, 11], .uint8)],
+        epilogue: residualOfQuantized(.uint8, .int8, zeroPoint: 100)
+    ),
+    conv("blocks of tiles", [1, 16, 30, 29], [72, 16, 3, 3], zeroPoint: 3, pads: [1, 1, 1, 1]),
+    conv("blocks of groups", [1, 20, 28, 28], [80, 10, 1, 1], zeroPoint: 3, group: 2),
+    conv("7x7 on one channel", [1, 1, 33, 35], [40, 1, 7, 7], zeroPoint: 33, pads: [3, 3, 3, 3]),
     conv(
         "7x7 map",
         [1, 64, 7, 7],

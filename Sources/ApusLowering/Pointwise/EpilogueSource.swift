@@ -44,6 +44,13 @@ package struct EpilogueSource: Sendable, Hashable {
     package private(set) var arguments: [KernelArgument] = []
     /// Inputs of the node whose memory the output may take over.
     package private(set) var inPlaceInputs: [Int] = []
+    /// The first operand, where it is a tensor of bytes: its element in OpenCL C and the arguments of `TYPED_TENSOR`.
+    private var byteTensor: ByteTensor?
+
+    private struct ByteTensor: Hashable {
+        var element: String
+        var arguments: [KernelArgument]
+    }
 
     /// - Parameters:
     ///   - bias: one element a channel, of the output's type, added before the epilogue.
@@ -118,6 +125,12 @@ package struct EpilogueSource: Sendable, Hashable {
             default:
                 isPadded = isPadded && (channels % 16 == 0 || operand.layout == output.layout)
                 arguments += try intArguments(pitches)
+                if index == 0, bytes, operand.type.elementType.isByte {
+                    byteTensor = ByteTensor(
+                        element: stored.element,
+                        arguments: arguments.suffix(pitches.count + 1)
+                    )
+                }
                 if operand.type == output.type { inPlaceInputs.append(call.anchorInputs.count + index) }
                 place = "AT_TENSOR(\(load), \(name), n, d, y, x, c)"
             }
@@ -156,10 +169,23 @@ package struct EpilogueSource: Sendable, Hashable {
         guard context.integerModel(call) == .workItemTile,
             let requantization = operands.requantization(call, context)
         else { return }
+        if requantization.residual != nil, byteTensor == nil { return }
         generated = ""
-        arguments = requantization.arguments
         defines["EPILOGUE_LOOP"] = nil
-        defines.merge(requantization.defines) { $1 }
+        defines["REQUANTIZE"] = "1"
+        arguments = [.int(requantization.zeroPoint)]
+        if let (type, parameters) = requantization.first {
+            let range = type.integerRange
+            defines["REQUANTIZE_FIRST"] = "1"
+            arguments += [
+                .int(Int(range.lowerBound) - parameters.zeroPoint), .int(Int(range.upperBound) - parameters.zeroPoint),
+                .float(parameters.scale),
+            ]
+        }
+        if let residual = requantization.residual, let byteTensor {
+            defines["RESIDUAL"] = byteTensor.element
+            arguments += [.int(residual.zeroPoint), .float(residual.scale)] + byteTensor.arguments
+        }
     }
 
     /// A formula of one operand as the macro `NAME(T, v)`, which changes v in place, and whether it is too long to be

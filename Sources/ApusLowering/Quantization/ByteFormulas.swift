@@ -42,14 +42,6 @@ extension PointwiseExpression {
             && zeroPoint == zeroPoint.rounded() && low == low.rounded() && high == high.rounded()
     }
 
-    /// The zero point, where the formula does nothing but quantize operand 0 to the type.
-    func requantizationZeroPoint(_ type: ElementType) -> Int? {
-        var zeroPoint = 0.0
-        if case .cast(_, .binary(.add, _, .constant(let shift))) = self { zeroPoint = shift }
-        guard self == PointwiseExpression.input(0).quantized(zeroPoint: zeroPoint, to: type) else { return nil }
-        return Int(exactly: zeroPoint)
-    }
-
     /// Whether the formula only adds, multiplies and compares, and is short enough for every register of a tile.
     var isShortArithmetic: Bool {
         func isArithmetic(_ expression: PointwiseExpression) -> Bool {

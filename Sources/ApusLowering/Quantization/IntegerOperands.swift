@@ -93,18 +93,16 @@ struct IntegerOperands {
         return arguments
     }
 
-    /// The defines and arguments where sums of the call are only quantized again, by instructions that saturate.
+    /// The formula of the call, where instructions that saturate compute it.
     ///
-    /// The results must stay below 2^31, as they do for multipliers below 0.5.
-    func requantization(
-        _ call: OperatorCall,
-        _ context: LoweringContext
-    ) -> (defines: [String: String], arguments: [KernelArgument])? {
+    /// Sums times multipliers must stay below 2^30, as they do for multipliers below 0.5.
+    func requantization(_ call: OperatorCall, _ context: LoweringContext) -> Requantization? {
         guard IntegerProblem.usesVNNI(context), scale == nil, let output = call.outputs.first ?? nil,
-            let zeroPoint = call.epilogue?.expression.requantizationZeroPoint(output.type.elementType),
+            let formula = call.epilogue?.expression,
+            let requantization = Requantization(formula, to: output.type.elementType), requantization.isBounded,
             let factors = multiplier?.value.flatMap({ try? $0.floats() }), factors.allSatisfy({ abs($0) < 0.5 })
         else { return nil }
-        return (["REQUANTIZE": "1"], [.int(zeroPoint)])
+        return requantization
     }
 
     /// The type that results are stored as.

@@ -41,6 +41,33 @@ struct IntegerProblem {
         return tile
     }
 
+    /// Whether a work-item takes several tiles: where instructions keep the sums in registers, a loop costs nothing.
+    func loopsOverTiles(_ context: LoweringContext) -> Bool {
+        Self.usesVNNI(context) && !operands.hasWeightZeros
+    }
+
+    /// The tiles and panels that a work-item takes, so that starting it costs little beside its products.
+    ///
+    /// Panels come first as long as their weights stay in a cache of the core: the bytes of an output pixel are then
+    /// written, and those of a residual read, together.
+    func block(
+        _ tile: WorkItemTile,
+        tiles: Int,
+        panels: Int,
+        lines: Int,
+        _ context: LoweringContext
+    ) -> (tiles: Int, panels: Int) {
+        func evenShare(of count: Int, atMost most: Int) -> Int {
+            ceilingDivision(count, ceilingDivision(count, max(1, min(most, count))))
+        }
+        let multiplies = rows * tile.rows * tile.columns / tile.vectorWidth
+        let forBalance = tiles * panels * lines / (16 * context.device.computeUnits)
+        let most = max(1, min(16384 / max(multiplies, 1), forBalance))
+        let panelBytes = max(1, rows * tile.columns * 4)
+        let blockPanels = evenShare(of: panels, atMost: min(most, (256 << 10) / panelBytes))
+        return (evenShare(of: tiles, atMost: most / blockPanels), blockPanels)
+    }
+
     /// Appends what packs the weights and the parameters of the outputs: constant ones once, in the load phase.
     ///
     /// - Throws: `ModelError` with code `unsupported` if an extent exceeds 32 bits.

@@ -49,11 +49,18 @@ struct IntegerWindows {
         defines.merge(try problem.defines(output.elementType)) { $1 }
         if IntegerProblem.usesVNNI(context) { defines["VNNI"] = "1" }
         defines.merge(epilogue.defines) { $1 }
+        let tiles = ceilingDivision(outputExtents[2], tile.rows)
+        let panels = problem.groups * ceilingDivision(problem.groupOutputs, tile.columns)
+        var block = (tiles: 1, panels: 1)
+        if problem.loopsOverTiles(context) {
+            defines["TILE_LOOP"] = "1"
+            block = problem.block(tile, tiles: tiles, panels: panels, lines: lines, context)
+        }
         let sizes =
             [problem.groupInputs * problem.merged, problem.groupOutputs] + kernel + strides + dilations + matrixSteps
-            + [panelAxis]
-        var globalSize = [ceilingDivision(outputExtents[2], tile.rows), lines, lines]
-        globalSize[panelAxis] = problem.groups * ceilingDivision(problem.groupOutputs, tile.columns)
+            + [panelAxis, panels, block.tiles, block.panels]
+        var globalSize = [ceilingDivision(tiles, block.tiles), lines, lines]
+        globalSize[panelAxis] = ceilingDivision(panels, block.panels)
         return KernelLaunch(
             program: KernelProgram(file: "integer/convolution.cl", defines: defines, generated: epilogue.generated),
             kernel: "integer_convolution",
