@@ -103,9 +103,15 @@ private struct Requests: Sendable {
     /// The runs are kept waiting until all of them have their context.
     func fillPool(of device: OpenCLDevice, contexts: Int) throws {
         let plan = try #require(try session.plan([TensorType(.float32, [1, 1, 8, 8])]))
-        // One context is there already. Each has an arena of the plan's bytes and a little more for alignment.
-        try #require(plan.arenaBytes > 64 * contexts)
-        let full = device.memoryStatistics.liveBytes + (contexts - 1) * plan.arenaBytes
+        // One context is there already. Each has an arena, and a state for every sequence of launches.
+        let sequences =
+            device.info.hasOrderedAtomics
+            ? LaunchSequence.sequences(
+                of: plan,
+                maximumBuffers: LinkedStages.maximumBuffers(device.info),
+                minimumLength: ExecutorOptions().minimumSequenceLength
+            ) : []
+        let full = device.memoryStatistics.liveBuffers + (contexts - 1) * (1 + sequences.count)
         let ended = DispatchSemaphore(value: 0)
         RunGate.gate(of: device).excluding {
             Thread.detachNewThread {
@@ -113,12 +119,12 @@ private struct Requests: Sendable {
                 ended.signal()
             }
             let end = ContinuousClock.now + .seconds(60)
-            while device.memoryStatistics.liveBytes < full, ContinuousClock.now < end {
+            while device.memoryStatistics.liveBuffers < full, ContinuousClock.now < end {
                 Thread.sleep(forTimeInterval: 0.001)
             }
         }
         ended.wait()
-        try #require(device.memoryStatistics.liveBytes >= full)
+        try #require(device.memoryStatistics.liveBuffers >= full)
     }
 
     /// The first requests, each once, by threads that wait for their answers.
