@@ -49,8 +49,9 @@ package struct ExecutorOptions: Sendable {
     package var executionModel: ExecutionModel?
     /// Surrounds every buffer, and every block of an arena, with memory that nothing may write.
     package var guards: GuardBands?
-    /// The fewest launches one after another that run as one persistent kernel, on devices that can.
-    package var minimumSequenceLength = 4
+    /// The fewest launches one after another that run as one persistent kernel, on CPUs that can; `nil` for what suits
+    /// the device.
+    package var minimumSequenceLength: Int?
     /// Changes the text of kernels before they are built, for tests of what finds bad kernels.
     package var rewriteKernel: (@Sendable (KernelProgram, String) -> String)?
 

@@ -59,7 +59,7 @@ import Testing
 
     private func executor(_ graph: Graph, _ device: OpenCLDevice, separate: Bool) throws -> OpenCLExecutor {
         var options = ExecutorOptions()
-        if separate { options.disabledPasses = [PassPipeline.persistent] }
+        if separate { options.disabledPasses = [PassPipeline.persistent] } else { options.minimumSequenceLength = 4 }
         return try OpenCLExecutor(graph, on: device, options: options)
     }
 
@@ -104,6 +104,7 @@ import Testing
         let (graph, input) = try chain(6, extent: 32)
         let expected = try executor(graph, device, separate: true).run([.tensor(input)], RunOptions()).outputs
         var options = ExecutorOptions()
+        options.minimumSequenceLength = 4
         // The name of a stage: a macro of it breaks no program of a single launch.
         options.rewriteKernel = { _, text in "#define stage_0 1\n" + text }
         let cache = ProgramCache(.init(folder: nil))

@@ -104,14 +104,14 @@ private struct Requests: Sendable {
     func fillPool(of device: OpenCLDevice, contexts: Int) throws {
         let plan = try #require(try session.plan([TensorType(.float32, [1, 1, 8, 8])]))
         // One context is there already. Each has an arena, and a state for every sequence of launches.
-        let sequences =
-            device.info.hasOrderedAtomics
-            ? LaunchSequence.sequences(
+        let sequences = LaunchSequence.minimumLength(on: device.info).map { minimumLength in
+            LaunchSequence.sequences(
                 of: plan,
                 maximumBuffers: LinkedStages.maximumBuffers(device.info),
-                minimumLength: ExecutorOptions().minimumSequenceLength
-            ) : []
-        let full = device.memoryStatistics.liveBuffers + (contexts - 1) * (1 + sequences.count)
+                minimumLength: minimumLength
+            )
+        }
+        let full = device.memoryStatistics.liveBuffers + (contexts - 1) * (1 + (sequences?.count ?? 0))
         let ended = DispatchSemaphore(value: 0)
         RunGate.gate(of: device).excluding {
             Thread.detachNewThread {

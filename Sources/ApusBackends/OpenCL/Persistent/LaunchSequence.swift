@@ -14,6 +14,12 @@ struct LaunchSequence: Sendable {
     /// Local memory of a stage begins at multiples of this.
     private static let localAlignment = 128
 
+    /// The fewest launches that are worth a program of their own; `nil` where none are, as on drivers whose launches cost
+    /// little and whose compilers take twice as long over linked programs.
+    static func minimumLength(on device: DeviceInfo) -> Int? {
+        device.isPocl && device.hasOrderedAtomics ? 4 : nil
+    }
+
     /// The sequences of a plan, in order.
     ///
     /// - Parameters:

@@ -17,9 +17,11 @@ struct PersistentProgram: Sendable {
         _ store: LinkedStageStore,
         _ builder: ProgramBuilder,
         _ queue: Queue,
-        minimumLength: Int
+        minimumLength: Int?
     ) throws(BackendError) {
-        guard device.info.hasOrderedAtomics, device.info.kind == .cpu else { return nil }
+        guard device.info.hasOrderedAtomics, device.info.kind == .cpu,
+            let minimumLength = minimumLength ?? LaunchSequence.minimumLength(on: device.info)
+        else { return nil }
         let sequences = LaunchSequence.sequences(
             of: plan,
             maximumBuffers: LinkedStages.maximumBuffers(device.info),
