@@ -54,10 +54,7 @@ final class ExecutionContext {
                 localSize: [1]
             )
         }
-        for (index, step) in prepared.plan.steps.enumerated() {
-            guard case .launch(let planned) = step, !sequences.contains(where: { $0.steps.contains(index) }) else {
-                continue
-            }
+        for (index, planned) in LaunchSequence.launches(of: prepared.plan, outside: sequences) {
             var buffers: [Buffer] = []
             for location in planned.locations { buffers.append(try buffer(location)) }
             launches[index] = ReadyLaunch(

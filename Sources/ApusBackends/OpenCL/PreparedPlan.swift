@@ -41,15 +41,10 @@ final class PreparedPlan: Sendable {
             options.disabledPasses.contains(PassPipeline.persistent)
             ? nil
             : try PersistentProgram(plan, device, stages, builder, queue, minimumLength: options.minimumSequenceLength)
-        var needed = Set(plan.loadSteps.map(\.launch.program))
-        let sequences = persistent?.sequences ?? []
-        for (index, step) in plan.steps.enumerated() {
-            guard case .launch(let planned) = step, !sequences.contains(where: { $0.steps.contains(index) }) else {
-                continue
-            }
-            needed.insert(planned.launch.program)
-        }
-        let programs = try builder.programs(for: needed)
+        let apart = LaunchSequence.launches(of: plan, outside: persistent?.sequences ?? [])
+        let programs = try builder.programs(
+            for: Set((plan.loadSteps + apart.map(\.launch)).map(\.launch.program))
+        )
         self.programs = Mutex(programs)
         buffers = try store.buffers(for: plan, extra: plan.graph.constants, programs: programs, queue: queue)
     }

@@ -7,8 +7,8 @@ extension GraphPass {
     ///
     /// Inputs are cast on entry and outputs on delivery; weights are rounded once. A formula with constants, such as the
     /// addition of a bias, computes with them in float32. Sums before a LayerNormalization stay in float32, see
-    /// `ResidualStream`: they are rounded only where other operators read them. What is derived from shapes and integers alone stays as it is,
-    /// and so do operators that are not listed here, with a cast before and behind them.
+    /// `ResidualStream`: they are rounded only where other operators read them. What is derived from shapes and integers
+    /// alone stays as it is, and so do operators that are not listed here, with a cast before and behind them.
     ///
     /// - Parameter type: float16 or bfloat16.
     package static func precision(_ type: ElementType) -> GraphPass {

@@ -174,12 +174,13 @@ package struct EpilogueSource: Sendable, Hashable {
         defines["EPILOGUE_LOOP"] = nil
         defines["REQUANTIZE"] = "1"
         arguments = [.int(requantization.zeroPoint)]
-        if let (type, parameters) = requantization.first {
-            let range = type.integerRange
+        if let first = requantization.first {
+            let range = first.type.integerRange
             defines["REQUANTIZE_FIRST"] = "1"
             arguments += [
-                .int(Int(range.lowerBound) - parameters.zeroPoint), .int(Int(range.upperBound) - parameters.zeroPoint),
-                .float(parameters.scale),
+                .int(Int(range.lowerBound) - first.parameters.zeroPoint),
+                .int(Int(range.upperBound) - first.parameters.zeroPoint),
+                .float(first.parameters.scale),
             ]
         }
         if let residual = requantization.residual, let byteTensor {

@@ -12,9 +12,14 @@ struct Requantization: Hashable {
         var scale: Float
     }
 
+    /// What the sums are quantized to before the residual is added.
+    struct First: Hashable {
+        var type: ElementType
+        var parameters: Parameters
+    }
+
     let zeroPoint: Int
-    /// The type and the parameters that the sums are quantized to before the residual is added.
-    private(set) var first: (type: ElementType, parameters: Parameters)?
+    private(set) var first: First?
     private(set) var residual: Parameters?
 
     /// - Returns: `nil` for other formulas of the sums, operand 0, and of a residual, operand 1.
@@ -31,21 +36,10 @@ struct Requantization: Hashable {
                 let (source, zeroPoint) = Self.quantized(bytes, to: type), source == .input(0),
                 zeroPoint == parameters.zeroPoint
             else { continue }
-            first = (type, parameters)
+            first = First(type: type, parameters: parameters)
             return
         }
         return nil
-    }
-
-    static func == (a: Requantization, b: Requantization) -> Bool {
-        a.zeroPoint == b.zeroPoint && a.residual == b.residual && a.first?.type == b.first?.type
-            && a.first?.parameters == b.first?.parameters
-    }
-
-    func hash(into hasher: inout Hasher) {
-        hasher.combine(zeroPoint)
-        hasher.combine(residual)
-        hasher.combine(first?.parameters)
     }
 
     /// Whether float32 sums of less than 2^30 stay below 2^31 all the way.

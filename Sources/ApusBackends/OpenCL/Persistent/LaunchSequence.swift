@@ -109,6 +109,16 @@ struct LaunchSequence: Sendable {
         return starts + records
     }
 
+    /// The launches of a plan that no sequence runs, by their steps.
+    static func launches(of plan: Plan, outside sequences: [LaunchSequence]) -> [(step: Int, launch: PlannedLaunch)] {
+        plan.steps.enumerated().compactMap { index, step in
+            guard case .launch(let launch) = step, !sequences.contains(where: { $0.steps.contains(index) }) else {
+                return nil
+            }
+            return (index, launch)
+        }
+    }
+
     /// The local memory of the launch that needs most.
     var localByteCount: Int {
         let needs = launches.map { planned in
